@@ -1,0 +1,31 @@
+"""What data looks like: Arrow schemas with units, keys, table contracts."""
+
+from pbf_ray.contracts.ispm import CHANNEL_UNITS, CHANNELS, METADATA_FIELDS, RECORD_SCHEMA
+from pbf_ray.contracts.keys import layer_key, record_key
+from pbf_ray.contracts.tables import (
+    DEAD_LETTERS,
+    ISPM_ANOMALIES,
+    ISPM_MONITORING,
+    LATE_RECORDS,
+    LAYER_QUALITY,
+    OUTPUT_TABLES,
+    QUALITY_METRICS,
+    TableContract,
+)
+
+__all__ = [
+    "CHANNELS",
+    "CHANNEL_UNITS",
+    "DEAD_LETTERS",
+    "ISPM_ANOMALIES",
+    "ISPM_MONITORING",
+    "LATE_RECORDS",
+    "LAYER_QUALITY",
+    "METADATA_FIELDS",
+    "OUTPUT_TABLES",
+    "QUALITY_METRICS",
+    "RECORD_SCHEMA",
+    "TableContract",
+    "layer_key",
+    "record_key",
+]
