@@ -1,0 +1,96 @@
+"""How a running job is getting on: a live line on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from pbf_ray.cli.render.progress import Part, progress_line
+from pbf_ray.cli.render.text import console_for
+
+__all__ = ["LiveProgress"]
+
+
+class LiveProgress:
+    """Shows the progress of one job, on stderr as a rule.
+
+    Args:
+        stream: Where to write.
+        line: Makes the line from what ``update`` is given, the seconds since the beginning, and
+            the width (None where there is no terminal).
+        every_s: How often to write a line where there is no terminal.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        line: Callable[[Mapping[str, Any], float, int | None], list[Part]] = progress_line,
+        every_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._line = line
+        self._every_s = every_s
+        self._clock = clock
+        self._began_s = clock()
+        self._next_s = self._began_s
+        self._live: Any = None
+        self._spinner: Any = None
+
+    def __enter__(self) -> Self:
+        if self._stream.isatty():
+            from rich.live import Live
+            from rich.spinner import Spinner
+
+            self._spinner = Spinner("dots", text="starting")
+            # Log lines go to stderr as well: rich then writes them above the live line.
+            self._live = Live(
+                self._spinner,
+                console=console_for(self._stream),
+                refresh_per_second=8,
+                transient=True,
+                redirect_stdout=False,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def update(self, progress: Mapping[str, Any]) -> None:
+        """Show where the job is now.
+
+        Args:
+            progress: The fields of ``Progress`` as plain values.
+        """
+        now_s = self._clock()
+        elapsed_s = now_s - self._began_s
+        if self._live is not None:
+            from rich.text import Text
+
+            width = self._live.console.width - 2  # the spinner takes two
+            self._spinner.update(text=Text.assemble(*self._line(progress, elapsed_s, width)))
+        elif now_s >= self._next_s:
+            self._next_s = now_s + self._every_s
+            text = "".join(part for part, _ in self._line(progress, elapsed_s, None))
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+
+    def note(self, text: str) -> None:
+        """Write a line of its own, above the live one."""
+        if self._live is not None:
+            self._live.console.print(text, highlight=False, markup=False)
+        else:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()

@@ -1,0 +1,114 @@
+"""``pbf-ray stream``: the main job, from Kafka to rolling quality."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pbf_ray.cli.invocation import Invocation
+from pbf_ray.cli.options import (
+    address_option,
+    data_dir_option,
+    job_option,
+    json_option,
+    pass_invocation,
+    setting_option,
+)
+
+if TYPE_CHECKING:
+    from pbf_ray.config import Settings
+    from pbf_ray.jobs.stream import JobResult, StreamJob
+
+__all__ = ["stream_command"]
+
+
+@click.command("stream")
+@job_option
+@address_option
+@setting_option(
+    "--topic", key="kafka.topics", multiple=True, metavar="NAME", help="Topic to read; repeatable."
+)
+@setting_option(
+    "--until-end",
+    key="stream.until_end",
+    is_flag=True,
+    flag_value=True,
+    help="End when everything that is in the topics now is done.",
+)
+@setting_option(
+    "--start-from",
+    key="stream.start_from",
+    type=click.Choice(["earliest", "latest"]),
+    help="Where a new job starts; a job that ran before goes on from its checkpoint.",
+)
+@setting_option(
+    "--mode",
+    key="stream.mode",
+    type=click.Choice(["watermark", "strict"]),
+    help="watermark: as event time passes; strict: each layer whole.",
+)
+@setting_option(
+    "--lateness", key="stream.allowed_lateness_s", metavar="SECONDS", help="Allowed lateness."
+)
+@setting_option(
+    "--profile",
+    key="rules.profile",
+    metavar="NAME|FILE",
+    help="Anomaly rules: a shipped profile or a TOML file.",
+)
+@data_dir_option
+@setting_option("--readers", key="workers.readers", metavar="N", help="Reader actors.")
+@setting_option("--windows", key="workers.windows", metavar="N", help="Window actors.")
+@setting_option(
+    "--address", key="ray.address", metavar="ADDRESS", help="A running Ray cluster, or auto."
+)
+@setting_option(
+    "--accept-loss",
+    key="stream.accept_loss",
+    is_flag=True,
+    flag_value=True,
+    help="Note offsets that the broker no longer has, and go on.",
+)
+@json_option
+@pass_invocation
+def stream_command(invocation: Invocation, as_json: bool) -> None:
+    """Run the main job: read records, judge them, roll up quality, close layers.
+
+    Goes on from its checkpoint. Ctrl-C or SIGTERM finishes the epoch, commits, and ends with 0;
+    a second one stops at once, with nothing lost on restart.
+    """
+    from pbf_ray.cli.following import next_steps, report, write_result
+
+    loaded = invocation.load()
+    settings = loaded.settings
+    invocation.start_logs(job=settings.job.name)
+    result = _run(settings)
+    if as_json:
+        write_result(result)
+        return
+    given = loaded.sources["job.data_dir"].startswith("command line")
+    report(result, settings, next_steps(settings, with_data_dir=given))
+
+
+def _run(settings: Settings) -> JobResult:
+    from pbf_ray.cli.following import follow
+    from pbf_ray.cli.live import LiveProgress
+    from pbf_ray.cli.signals import StopSignals
+
+    with StopSignals() as signals:
+        job = _job(settings)
+        try:
+            with LiveProgress(sys.stderr) as shown:
+                job.start()
+                signals.renew()
+                return follow(job, shown, signals)
+        finally:
+            job.close()
+
+
+def _job(settings: Settings) -> StreamJob:
+    from pbf_ray.jobs.stream import StreamJob
+
+    return StreamJob(settings)

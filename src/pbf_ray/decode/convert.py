@@ -1,0 +1,230 @@
+"""Tokens to column values: what Spark's converters make of each JSON value.
+
+A field whose value cannot be converted is null and makes the row *partial*; reading goes on where the
+tokenizer stands then. Only where that leads nowhere is the record void.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import struct
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+from pbf_ray.decode.java_text import storable_text
+from pbf_ray.decode.json_text import copied_value
+from pbf_ray.decode.problems import FIELD, JsonProblem
+from pbf_ray.decode.tokenizer import (
+    END_OBJECT,
+    FALSE,
+    NAME,
+    NONE,
+    NULL,
+    NUMBER,
+    START_OBJECT,
+    STRING,
+    TRUE,
+    Tokenizer,
+)
+
+__all__ = [
+    "Converter",
+    "PartialRow",
+    "Row",
+    "converted_object",
+    "nearest_float32",
+    "scalar_converter",
+    "struct_converter",
+]
+
+Row = dict[str, Any]
+"""Values by field name; a field without a value is absent or None."""
+
+Converter = Callable[[Tokenizer], Any]
+"""Reads the value at the current token; None for null."""
+
+_QUOTED_NOT_FINITE: Final = {
+    "NaN": math.nan,
+    **dict.fromkeys(("+INF", "+Infinity", "Infinity"), math.inf),
+    **dict.fromkeys(("-INF", "-Infinity"), -math.inf),
+}
+
+
+class PartialRow(Exception):  # noqa: N818 - never leaves this package
+    """An object was read to its end, and some of its fields could not be converted."""
+
+    def __init__(self, row: Row, first_problem: JsonProblem) -> None:
+        super().__init__(row, first_problem)
+        self.row = row
+        self.first_problem = first_problem
+
+
+def converted_object(tokens: Tokenizer, converters: dict[str, Converter]) -> Row:
+    """Read the object that has just begun.
+
+    Args:
+        tokens: Standing at the start of an object.
+        converters: Converter of each wanted field; other fields are passed over.
+
+    Raises:
+        PartialRow: All was read, a field could not be converted.
+        JsonProblem: Reading cannot go on.
+    """
+    row: Row = {}
+    first_problem: JsonProblem | None = None
+    while (token := tokens.next_token()) != END_OBJECT and token != NONE:
+        name = tokens.current_name()
+        converter = converters.get(name) if name is not None else None
+        if name is None or converter is None:
+            tokens.skip_children()
+            continue
+        try:
+            row[name] = converter(tokens)
+        except PartialRow as partial:
+            row[name] = partial.row
+            first_problem = first_problem or partial.first_problem
+        except JsonProblem as problem:
+            first_problem = first_problem or problem
+            tokens.skip_children()
+    if first_problem is not None:
+        raise PartialRow(row, first_problem)
+    return row
+
+
+def struct_converter(converters: dict[str, Converter]) -> Converter:
+    """Converter to a struct of the given fields."""
+
+    def convert(tokens: Tokenizer) -> Row | None:
+        token = _value_token(tokens)
+        if token == START_OBJECT:
+            return converted_object(tokens, converters)
+        return _null_or_fail(tokens, token)
+
+    return convert
+
+
+def scalar_converter(kind: str) -> Converter:
+    """Converter to a scalar type.
+
+    Args:
+        kind: Name of the Arrow type: ``string``, ``double``, ``float``, ``bool``, ``int8`` to ``int64``.
+
+    Raises:
+        KeyError: No such kind.
+    """
+    return _SCALARS[kind]
+
+
+def nearest_float32(text: str) -> float:
+    """The 32-bit float nearest to a decimal text, ties to even, rounded once.
+
+    Args:
+        text: JSON number.
+    """
+    value = float(text)
+    rounded = ctypes.c_float(value).value
+    if math.isinf(value) or rounded == value:
+        return rounded
+    other = _float32_beyond(rounded, value)
+    # Only a double exactly halfway can have hidden on which side the decimal text lies.
+    if abs(value - _finite(rounded)) != abs(_finite(other) - value):
+        return rounded
+    exact, halfway = Decimal(text), Decimal(value)
+    if exact == halfway:
+        return rounded
+    return max(rounded, other) if exact > halfway else min(rounded, other)
+
+
+def _float32_beyond(rounded: float, value: float) -> float:
+    """The 32-bit neighbour of ``rounded`` on the side of ``value``."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", abs(rounded)))
+    sign = math.copysign(1.0, value)
+    bits += 1 if abs(value) > abs(rounded) else -1
+    (magnitude,) = struct.unpack("<f", struct.pack("<I", bits))
+    return sign * float(magnitude)
+
+
+def _finite(value: float) -> float:
+    """The value, or for an infinity the power of two at which 32-bit rounding sees it."""
+    return math.copysign(2.0**128, value) if math.isinf(value) else value
+
+
+def _value_token(tokens: Tokenizer) -> int:
+    """The token of the value, past the field name."""
+    while tokens.token == NAME:
+        tokens.next_token()
+    return tokens.token
+
+
+def _null_or_fail(tokens: Tokenizer, token: int) -> None:
+    if token == NULL or token == NONE:
+        return
+    if token == STRING:
+        tokens.string()
+    tokens.fail("value of another type", FIELD)
+
+
+def _to_string(tokens: Tokenizer) -> str | None:
+    token = _value_token(tokens)
+    if token == STRING:
+        return storable_text(tokens.string())
+    if token == NULL or token == NONE:
+        return None
+    return copied_value(tokens)
+
+
+def _to_bool(tokens: Tokenizer) -> bool | None:
+    token = _value_token(tokens)
+    if token == TRUE or token == FALSE:
+        return token == TRUE
+    _null_or_fail(tokens, token)
+    return None
+
+
+def _to_floating(parsed: Callable[[str], float]) -> Converter:
+    def convert(tokens: Tokenizer) -> float | None:
+        token = _value_token(tokens)
+        if token == NUMBER:
+            if tokens.not_finite is not None:
+                return tokens.not_finite
+            if tokens.number == "-0":
+                return 0.0  # an integer token: integers have no negative zero
+            return parsed(tokens.number)
+        if token == STRING:
+            value = _QUOTED_NOT_FINITE.get(tokens.string())
+            if value is not None:
+                return value
+        _null_or_fail(tokens, token)
+        return None
+
+    return convert
+
+
+def _to_integer(low: int, high: int, bits: int) -> Converter:
+    def convert(tokens: Tokenizer) -> int | None:
+        token = _value_token(tokens)
+        if token == NUMBER and tokens.is_integer:
+            value = int(tokens.number)
+            if not low <= value <= high:
+                tokens.fail("integer out of range", FIELD)
+            return value if value < 1 << (bits - 1) else value - (1 << bits)
+        _null_or_fail(tokens, token)
+        return None
+
+    return convert
+
+
+_SCALARS: Final[dict[str, Converter]] = {
+    "string": _to_string,
+    "bool": _to_bool,
+    "double": _to_floating(float),
+    "float": _to_floating(nearest_float32),
+    # Jackson takes bytes up to 255 and wraps them
+    "int8": _to_integer(-(2**7), 2**8 - 1, 8),
+    **{
+        f"int{bits}": _to_integer(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1, bits)
+        for bits in (16, 32, 64)
+    },
+}

@@ -1,0 +1,97 @@
+"""The coordinator as a Ray actor: holds the ledger, drives the pipeline, owns the crew."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import ray
+
+from pbf_ray.engine.ray_crew import RayCrew
+from pbf_ray.engine.spec import StreamSpec
+from pbf_ray.kafka.client import wait_for_broker
+from pbf_ray.kafka.offsets import ClusterView
+from pbf_ray.logs import configure_logs
+from pbf_ray.streaming.checkpoint import CheckpointLog, JobIdentity
+from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
+from pbf_ray.streaming.job_topics import JobTopics, source_ids
+from pbf_ray.streaming.ledger import Ledger
+from pbf_ray.streaming.pipeline import Pipeline
+from pbf_ray.streaming.progress import Progress
+
+__all__ = ["CoordinatorActor"]
+
+
+# run() has a thread of its own; progress, stop and pids are answered beside it.
+@ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=4, num_cpus=0)
+class CoordinatorActor:
+    """One run of a job."""
+
+    def __init__(self, spec: StreamSpec) -> None:
+        configure_logs(spec.log_json, spec.log_level, job=spec.job_id, worker="coordinator")
+        self._spec = spec
+        self._pipeline: Pipeline | None = None
+        self._crew: RayCrew | None = None
+        self._asked: list[str] = []
+
+    def run(self) -> tuple[str, dict[str, Any]]:
+        """Run to the end or until told to stop.
+
+        Returns:
+            Outcome (``"finished"`` or ``"stopped"``) and the books.
+
+        Raises:
+            PbfRayError: If the job cannot go on; the checkpoint is whole.
+        """
+        spec = self._spec
+        wait_for_broker(
+            spec.bootstrap_servers, spec.client, timeout_s=spec.pace.broker_patience_s
+        )
+        view = ClusterView(spec.bootstrap_servers, spec.topics, spec.client)
+        folder = CheckpointFolder(spec.checkpoint)
+        identity = JobIdentity(
+            spec.job_id, spec.buckets, spec.semantics.mode, source_ids(view)
+        )
+        ledger = Ledger(CheckpointLog(folder, keep=spec.keep), identity, spec.limits)
+        spec.stores.claim(spec.job_id, ledger.run)
+        self._crew = RayCrew(spec, ledger.run)
+        self._pipeline = Pipeline(
+            ledger,
+            self._crew,
+            JobTopics(view, identity.sources, spec.group_id),
+            spec.stores,
+            semantics=spec.semantics,
+            pace=spec.pace,
+            max_state_bytes=spec.limits.max_state_bytes,
+        )
+        for request in self._asked:
+            getattr(self._pipeline, request)()
+        try:
+            outcome = self._pipeline.run()
+        finally:
+            self._crew.close()
+        return outcome, ledger.books.to_plain()
+
+    def stop(self) -> None:
+        """Finish the epochs under way, commit, end."""
+        self._ask("stop")
+
+    def finish(self) -> None:
+        """Read to the present end of the topics, release and close everything, end."""
+        self._ask("finish")
+
+    def progress(self) -> Progress:
+        """Where the job stands."""
+        if self._pipeline is None:
+            return Progress(job_id=self._spec.job_id)
+        return self._pipeline.progress()
+
+    def pids(self) -> dict[str, list[int]]:
+        """Process ids of the workers by kind, and of this coordinator."""
+        crew = self._crew.pids() if self._crew is not None else {}
+        return {**crew, "coordinator": [os.getpid()]}
+
+    def _ask(self, request: str) -> None:
+        self._asked.append(request)
+        if self._pipeline is not None:
+            getattr(self._pipeline, request)()

@@ -1,0 +1,59 @@
+"""What the processes of a job are told when they start: small, frozen, picklable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pbf_ray.streaming.pipeline import Pace
+from pbf_ray.streaming.planner import PlanLimits
+from pbf_ray.streaming.semantics import StreamSemantics
+
+__all__ = ["StreamSpec"]
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """A job, as its coordinator and its workers need it.
+
+    Attributes:
+        job_id: Name of the job.
+        bootstrap_servers: Kafka's addresses.
+        client: Further librdkafka settings; may hold secrets, so it is not in the repr.
+        topics: Topics to read.
+        group_id: Consumer group that progress is reported to.
+        checkpoint: Folder of the checkpoint.
+        keep: Manifests to keep.
+        stores: ``storage.JobStores``, prepared.
+        semantics: What new epochs decide by.
+        limits: Sizes of epochs.
+        pace: How fast.
+        readers: Number of reader actors.
+        windows: Number of window actors.
+        buckets: Hash buckets.
+        reader_cpus: CPU share that Ray reserves for a reader.
+        window_cpus: CPU share that Ray reserves for a window actor.
+        log_level: Level of the workers' logs.
+        log_json: Whether they are JSON lines.
+    """
+
+    job_id: str
+    bootstrap_servers: str
+    topics: tuple[str, ...]
+    group_id: str
+    checkpoint: Path
+    stores: Any
+    semantics: StreamSemantics
+    limits: PlanLimits
+    pace: Pace
+    client: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keep: int = 5
+    readers: int = 2
+    windows: int = 2
+    buckets: int = 64
+    reader_cpus: float = 0.5
+    window_cpus: float = 0.5
+    log_level: str = "WARNING"
+    log_json: bool = False

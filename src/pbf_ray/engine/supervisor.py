@@ -1,0 +1,100 @@
+"""Keeps a coordinator alive from the driver's process: the only part that lives outside Ray."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+
+from pbf_ray.engine.coordinator import CoordinatorActor
+from pbf_ray.engine.spec import StreamSpec
+from pbf_ray.errors import PbfRayError, WorkersLostError
+from pbf_ray.logs import get_logger
+from pbf_ray.streaming.progress import Progress
+
+__all__ = ["Supervisor"]
+
+_log = get_logger(__name__)
+
+
+class Supervisor:
+    """Runs a coordinator; when it dies, starts a new one, which goes on from the checkpoint.
+
+    Args:
+        spec: The job.
+    """
+
+    def __init__(self, spec: StreamSpec) -> None:
+        self._spec = spec
+        self._requests: list[str] = []
+        self._lock = threading.Lock()
+        self._births = 0
+        self._progress = Progress(job_id=spec.job_id)
+        self._aborted = False
+        self._coordinator = self._born()
+
+    def run(self) -> tuple[str, dict[str, Any]]:
+        """Outcome and books of the job; blocks until it ends.
+
+        Raises:
+            PbfRayError: If the job cannot go on.
+        """
+        deaths, last_epoch = 0, -1
+        while True:
+            try:
+                outcome: tuple[str, dict[str, Any]] = ray.get(self._coordinator.run.remote())
+            except RayTaskError as error:
+                if isinstance(error.cause, PbfRayError):
+                    raise error.cause from None
+                raise
+            except RayActorError as error:
+                if self._aborted:
+                    raise
+                cause = str(error).strip().splitlines()[0]
+                deaths = 1 if self._progress.epoch > last_epoch else deaths + 1
+                last_epoch = self._progress.epoch
+                if deaths > self._spec.pace.max_restarts:
+                    raise WorkersLostError(
+                        "the coordinator", restarts=deaths, cause=cause
+                    ) from error
+                _log.warning("the coordinator died, a new one goes on", cause=cause)
+                with self._lock:
+                    self._coordinator = self._born()
+            else:
+                return outcome
+
+    def request(self, what: str) -> None:
+        """``"stop"`` or ``"finish"``; a coordinator born later is told too."""
+        with self._lock:
+            self._requests.append(what)
+            getattr(self._coordinator, what).remote()
+
+    def progress(self) -> Progress:
+        """Where the job stands; the last that is known while a coordinator is being born."""
+        try:
+            self._progress = ray.get(self._coordinator.progress.remote(), timeout=5.0)
+        except (RayActorError, GetTimeoutError):
+            _log.debug("no answer from the coordinator, the last progress stands")
+        return self._progress
+
+    def pids(self) -> dict[str, list[int]]:
+        """Process ids of coordinator, readers and window actors."""
+        pids: dict[str, list[int]] = ray.get(self._coordinator.pids.remote(), timeout=30.0)
+        return pids
+
+    def abort(self) -> None:
+        """End everything now; a restart goes on from the last commit."""
+        self._aborted = True
+        ray.kill(self._coordinator)
+
+    def _born(self) -> Any:
+        self._births += 1
+        coordinator = CoordinatorActor.options(
+            name=f"{self._spec.job_id}/coordinator/{ray.get_runtime_context().get_job_id()}"
+            f"/{self._births}"
+        ).remote(self._spec)
+        for request in self._requests:
+            getattr(coordinator, request).remote()
+        return coordinator

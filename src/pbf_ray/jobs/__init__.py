@@ -1,0 +1,1 @@
+"""Jobs: settings in, results out."""

@@ -1,0 +1,152 @@
+"""The admin client, with answers and errors in our terms."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from confluent_kafka import (
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from pbf_ray.errors import BrokerUnavailableError
+from pbf_ray.kafka.client import ClientErrors, kafka_error, translate_error
+
+__all__ = ["EARLIEST", "LATEST", "AdminConnection", "uuid_text"]
+
+EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+_T = TypeVar("_T")
+
+# Kafka's zero UUID: a topic without an id.
+_NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+
+
+def uuid_text(told: object) -> str:
+    """A topic id as Kafka's own tools write it (URL-safe base64), "" for none."""
+    text = "" if told is None else str(told).rstrip("=").replace("+", "-").replace("/", "_")
+    return "" if text == _NO_ID else text
+
+
+class AdminConnection:
+    """An ``AdminClient`` with answers in our terms. Thread-safe.
+
+    Args:
+        config: From ``client_config``.
+        timeout_s: Longest wait for one answer, seconds.
+        name: What it is for, in the log.
+
+    Attributes:
+        client: The admin client; give its calls ``request_timeout=timeout_s``.
+        address: The bootstrap servers.
+        timeout_s: As given.
+    """
+
+    def __init__(self, config: Mapping[str, Any], *, timeout_s: float, name: str) -> None:
+        self.address = str(config["bootstrap.servers"])
+        self.timeout_s = timeout_s
+        self._errors = ClientErrors(name)
+        settings: dict[str, Any] = {**config, "error_cb": self._errors}
+        self.client = AdminClient(settings)
+
+    def answer(self, future: Future[Any], *, topic: str = "", resource: str = "") -> Any:
+        """Wait for an answer.
+
+        Args:
+            future: From a call of ``client``.
+            topic: The topic that was asked about, if one was.
+            resource: What was asked about, in words, if not a topic.
+
+        Raises:
+            BrokerError: Its subclass for what went wrong.
+        """
+        try:
+            # The request has the same time-out; the rest is for the answer's way back.
+            told = future.result(self.timeout_s + 5.0)
+        except KafkaException as error:
+            self.client.poll(0)
+            timed_out = kafka_error(error).code() == KafkaError._TIMED_OUT  # noqa: SLF001
+            problem = translate_error(
+                error,
+                address=self.address,
+                topic=topic,
+                resource=resource,
+                waited_s=self.timeout_s if timed_out else 0.0,
+            )
+            last = self._errors.last
+            if timed_out and last is not None:
+                # "Timed out" is what the call knows; the connection knows why.
+                problem = translate_error(last, address=self.address, waited_s=self.timeout_s)
+            raise problem from error
+        self.client.poll(0)
+        self._errors.clear()
+        return told
+
+    def steadily(self, question: Callable[[], _T]) -> _T:
+        """Ask again while the cluster is between two states, for ``timeout_s`` at most.
+
+        A partition that has just been made, or lost its leader, has none for a moment.
+
+        Raises:
+            BrokerError: Its subclass for what went wrong.
+        """
+        deadline = time.monotonic() + self.timeout_s
+        pause_s = 0.02
+        while True:
+            try:
+                return question()
+            except BrokerUnavailableError:
+                if time.monotonic() + pause_s > deadline:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 0.5)
+
+    def offsets(
+        self, partitions: Sequence[tuple[str, int]], *specs: Any
+    ) -> list[dict[tuple[str, int], int]]:
+        """Offsets of partitions, one batched request for each of ``EARLIEST``, ``LATEST``.
+
+        ``LATEST`` is the last stable offset: where a read_committed reader must stop.
+
+        Returns:
+            For each of ``specs``, offsets by (topic, partition).
+
+        Raises:
+            BrokerError: Its subclass for what went wrong.
+        """
+        if not partitions:
+            return [{} for _ in specs]
+        request = [TopicPartition(topic, number) for topic, number in partitions]
+        # All questions are under way before the first answer is awaited.
+        asked = [
+            self.client.list_offsets(
+                dict.fromkeys(request, spec),
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=self.timeout_s,
+            )
+            for spec in specs
+        ]
+        return [
+            {
+                (place.topic, place.partition): int(self.answer(told, topic=place.topic).offset)
+                for place, told in answers.items()
+            }
+            for answers in asked
+        ]
+
+    def describe_topics(self, names: Sequence[str]) -> dict[str, Future[Any]]:
+        """Ask for descriptions of topics; an answer per name."""
+        if not names:
+            return {}
+        answers: dict[str, Future[Any]] = self.client.describe_topics(
+            TopicCollection(list(names)), request_timeout=self.timeout_s
+        )
+        return answers

@@ -1,0 +1,1 @@
+"""What records mean: anomaly rules, rolling and layer quality, dates. Arrow in, Arrow out."""

@@ -1,0 +1,1 @@
+"""Stores: tables with atomic, idempotent epochs, and the layout that routes tables to them."""

@@ -1,0 +1,382 @@
+"""What a store is: staged rows, epoch commits, the interface of tables and of a user's sink.
+
+Every store keeps one promise: after ``commit(epoch)`` has returned, all rows of that epoch are
+visible, once; if it raises or the process dies, calling it again (also with rows staged anew)
+gives the same tables. The stream relies on nothing else.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self, runtime_checkable
+
+import pyarrow as pa
+
+from pbf_ray.contracts import TableContract
+from pbf_ray.errors import FencedError, StoreContentError, StoreError
+
+__all__ = [
+    "EpochCommit",
+    "Sink",
+    "StagedFile",
+    "StagedRows",
+    "StoreCapabilities",
+    "TableStore",
+    "conform",
+    "may_apply",
+    "subset_schema",
+]
+
+
+@dataclass(frozen=True)
+class StoreCapabilities:
+    """What a store can do, as data that generic code reads.
+
+    Attributes:
+        transactions: All tables of an epoch become visible in one instant. Without it each table
+            does, one after the other.
+        upsert: A contract with ``changes="upsert"`` may be stored: a later row replaces.
+        staged_files: ``stage`` writes files, so its result stays small whatever the rows; other
+            stores carry the rows themselves.
+        ttl: Rows may be given a time to live.
+    """
+
+    transactions: bool
+    upsert: bool
+    staged_files: bool
+    ttl: bool
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A data file that is written but belongs to no table yet.
+
+    Attributes:
+        path: Relative to the folder of its table, with ``/``.
+        size: Bytes.
+        rows: Rows in it.
+        stats: Column statistics as the JSON text of the lake format.
+    """
+
+    path: str
+    size: int
+    rows: int
+    stats: str
+
+
+@dataclass(frozen=True)
+class StagedRows:
+    """Rows of one table that wait for their epoch to be committed; picklable.
+
+    Attributes:
+        table: Name of the contract.
+        rows: Number of rows.
+        payload: The rows (exact contract schema), or the files that hold them.
+        store: Name of the store that staged them, so that commits find their way back.
+    """
+
+    table: str
+    rows: int
+    payload: pa.Table | tuple[StagedFile, ...]
+    store: str = ""
+
+    def inline(self) -> pa.Table:
+        """The rows themselves.
+
+        Raises:
+            StoreError: If they were staged as files.
+        """
+        if isinstance(self.payload, tuple):
+            raise StoreError(
+                self.store or "?",
+                f"rows of {self.table} were staged as files where inline rows are expected",
+                advice="commit rows to the store that staged them",
+            )
+        return self.payload
+
+    def files(self) -> tuple[StagedFile, ...]:
+        """The files that hold the rows.
+
+        Raises:
+            StoreError: If the rows are inline.
+        """
+        if not isinstance(self.payload, tuple):
+            raise StoreError(
+                self.store or "?",
+                f"rows of {self.table} are inline where staged files are expected",
+                advice="commit rows to the store that staged them",
+            )
+        return self.payload
+
+
+@dataclass(frozen=True)
+class EpochCommit:
+    """All rows of one epoch.
+
+    Attributes:
+        job_id: The job.
+        incarnation: The run of the job that commits; it must have claimed the store.
+        epoch: Number of the epoch, from 0; a job commits its epochs in rising order.
+        rows: What was staged, any number per table; may be empty.
+    """
+
+    job_id: str
+    incarnation: int
+    epoch: int
+    rows: tuple[StagedRows, ...] = field(default=())
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """The least that a user's own output has to be: the stream only writes to it.
+
+    Rows arrive inline (:meth:`StagedRows.inline`). The order of calls is ``prepare``, ``claim``,
+    then one ``commit`` per epoch. ``commit`` may be called again for an epoch that it has already
+    applied, after any crash: whatever identifies an applied epoch (its number, or the keys of its
+    rows) has to be written in the same transaction as the rows, or the rows have to be written
+    by key. A sink travels to other processes: keep configuration in it, open connections on use.
+
+    Attributes:
+        name: Unique among the outputs of the job; used in messages.
+        tables: The contracts that it wants, by name; None for all.
+    """
+
+    name: str
+    tables: Sequence[str] | None
+
+    def prepare(self, contracts: Sequence[TableContract]) -> None:
+        """Make ready for these tables; called at each start."""
+
+    def claim(self, job_id: str, incarnation: int) -> None:
+        """Note that this run of the job is now the one; FencedError if a newer one is known."""
+
+    def commit(self, write: EpochCommit) -> bool:
+        """Apply an epoch once; False if it had been applied before."""
+
+
+class TableStore(abc.ABC):
+    """Tables with atomic, idempotent epochs, a fence, and reading.
+
+    Subclass this for a store of your own (or satisfy the smaller :class:`Sink` for something that
+    is only written to). Rules for subclasses:
+
+    - Construct from plain values; open connections on first use, one set per process, and leave
+      them out of the pickled state. What ``prepare`` was given stays in it.
+    - ``stage`` may run in any process and any number of times, makes nothing visible, and need
+      not be followed by a commit.
+    - ``commit`` looks at the fence, at the last committed epoch, and writes, in one atomic step
+      (per table where ``capabilities.transactions`` is False). :func:`may_apply` is the decision.
+    - Values survive exactly: nulls, NaN, infinities, -0.0, a null struct (not the same as a
+      struct of nulls), any Unicode, any bytes.
+    - Errors are :class:`StoreUnavailableError` (the same call may work later),
+      :class:`StoreContentError` or :class:`StoreError` (it will not), with advice.
+
+    Attributes:
+        name: Kind and place, for example ``sqlite:/data/operational.sqlite``; unique in a job.
+        capabilities: What the store can do.
+        tables: The contracts that it wants when it is a further output of a job; None for all.
+    """
+
+    name: str
+    capabilities: StoreCapabilities
+    tables: Sequence[str] | None = None
+
+    @abc.abstractmethod
+    def check(self) -> None:
+        """See that the store can be reached and written.
+
+        Raises:
+            StoreUnavailableError: It cannot now, but may later.
+            StoreError: It never will without a change.
+        """
+
+    @abc.abstractmethod
+    def prepare(self, contracts: Sequence[TableContract]) -> None:
+        """Create the tables, or verify that those there fit; apply migrations. Repeatable.
+
+        Raises:
+            StoreContentError: A table has other columns (named in the message), was written by a
+                newer version, or the contract needs what the store cannot do.
+        """
+
+    @abc.abstractmethod
+    def claim(self, job_id: str, incarnation: int) -> None:
+        """Register a run of a job; from now on older runs of it cannot commit. Repeatable.
+
+        Raises:
+            FencedError: A newer run is registered.
+        """
+
+    def stage(
+        self, contract: TableContract, table: pa.Table, *, job_id: str, epoch: int, part: str
+    ) -> StagedRows:
+        """Put rows where ``commit`` can take them, invisibly; callable in any process.
+
+        Args:
+            contract: The table.
+            table: Rows with the columns and types of the contract, in any order of columns.
+            job_id: The job.
+            epoch: The epoch that the rows belong to.
+            part: Tells apart the callers of one epoch, for names and messages.
+
+        Raises:
+            StoreContentError: The rows do not fit the contract.
+        """
+        del job_id, epoch, part
+        rows = conform(contract, table, store=self.name)
+        return StagedRows(contract.name, rows.num_rows, rows, self.name)
+
+    @abc.abstractmethod
+    def commit(self, write: EpochCommit) -> bool:
+        """Make all rows of an epoch visible, once.
+
+        Returns:
+            True if this call applied the epoch, False if it had been applied before.
+
+        Raises:
+            FencedError: A newer run of the job has claimed the store.
+            StoreError: This run has not claimed it, or a table was not prepared.
+        """
+
+    @abc.abstractmethod
+    def committed_epoch(self, job_id: str) -> int | None:
+        """The last epoch of the job that is applied as a whole; None before the first."""
+
+    @abc.abstractmethod
+    def read(
+        self,
+        contract: TableContract,
+        *,
+        job_id: str | None = None,
+        columns: Sequence[str] | None = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """Rows in the exact schema of the contract, or of the named columns, in no set order.
+
+        Args:
+            contract: The table.
+            job_id: Only rows of this job.
+            columns: Only these top-level columns, in this order.
+            limit: At most so many rows.
+
+        Raises:
+            StoreContentError: The table is missing or holds what does not fit the contract.
+        """
+
+    @abc.abstractmethod
+    def count(self, contract: TableContract, *, job_id: str | None = None) -> int:
+        """Number of rows, of all jobs or of one."""
+
+    @abc.abstractmethod
+    def maintain(self) -> None:
+        """Compact, clean up; cheap when there is nothing to do. Safe beside a running job."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of connections; the store opens them again on use."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def may_apply(
+    write: EpochCommit, *, store: str, incarnation: int | None, committed: int | None
+) -> bool:
+    """Whether an epoch is to be applied, seen from what a store has registered.
+
+    Args:
+        write: The epoch.
+        store: Name of the store, for messages.
+        incarnation: The run that has claimed the store; None if none has.
+        committed: The last applied epoch of the job; None before the first.
+
+    Returns:
+        False for an epoch that is already applied.
+
+    Raises:
+        FencedError: A newer run has claimed the store.
+        StoreError: The run of the write has not claimed it.
+    """
+    if incarnation is not None and incarnation > write.incarnation:
+        raise FencedError(write.job_id, mine=write.incarnation, newer=incarnation, where=store)
+    if incarnation != write.incarnation:
+        raise StoreError(
+            store,
+            f"run {write.incarnation} of job {write.job_id} has not claimed it "
+            f"(registered: {incarnation})",
+            advice="call claim(job_id, incarnation) before the first commit; if it was called, "
+            "somebody has emptied or replaced the store",
+        )
+    return committed is None or write.epoch > committed
+
+
+def conform(contract: TableContract, table: pa.Table, *, store: str) -> pa.Table:
+    """The rows in the exact schema of their contract.
+
+    Args:
+        contract: The table that they are for.
+        table: Rows; the columns may stand in another order.
+        store: Name of the store, for messages.
+
+    Raises:
+        StoreContentError: Columns are missing, unknown or of another type, or a column that must
+            not be null is.
+    """
+    if not table.schema.equals(contract.schema, check_metadata=True):
+        given, wanted = table.schema.names, contract.schema.names
+        problems = [f"lacks {name}" for name in wanted if name not in given]
+        problems += [f"has the unknown column {name}" for name in given if name not in wanted]
+        problems += [
+            f"has {name} as {table.schema.field(name).type}, not {contract.schema.field(name).type}"
+            for name in wanted
+            if given.count(name) == 1
+            and table.schema.field(name).type != contract.schema.field(name).type
+        ]
+        problems += [f"has {name} twice" for name in wanted if given.count(name) > 1]
+        if problems:
+            raise StoreContentError(
+                store,
+                f"rows for {contract.name} do not fit: {'; '.join(problems)}",
+                table=contract.name,
+            )
+        table = pa.Table.from_arrays(
+            [table.column(name) for name in wanted], schema=contract.schema
+        )
+    for column in contract.schema:
+        if not column.nullable or column.name == contract.key:
+            nulls = table.column(column.name).null_count
+            if nulls:
+                raise StoreContentError(
+                    store,
+                    f"rows for {contract.name}: {nulls} nulls in {column.name}, "
+                    "which must not be null",
+                    table=contract.name,
+                    column=column.name,
+                )
+    return table
+
+
+def subset_schema(
+    contract: TableContract, columns: Sequence[str] | None, *, store: str
+) -> pa.Schema:
+    """The schema that a read of these columns gives.
+
+    Raises:
+        StoreContentError: A column is not in the contract.
+    """
+    if columns is None:
+        return contract.schema
+    unknown = [name for name in columns if name not in contract.schema.names]
+    if unknown:
+        raise StoreContentError(
+            store,
+            f"{contract.name} has no column {', '.join(unknown)}",
+            advice=f"its columns are {', '.join(contract.schema.names)}",
+            table=contract.name,
+        )
+    return pa.schema([contract.schema.field(name) for name in columns])

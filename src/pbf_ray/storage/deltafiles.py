@@ -1,0 +1,259 @@
+"""Data files of Delta tables: Arrow types they can hold, writing, column statistics.
+
+Statistics decide which files and row groups a reader skips, so a wrong one loses rows. NaN has no
+place in them: polars and Spark call it greater than every number, but no maximum says so. A column
+that holds NaN gets none, neither in the table's log nor in the footer of the file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pbf_ray.contracts import TableContract
+from pbf_ray.errors import StoreContentError, StoreError, StoreUnavailableError
+from pbf_ray.storage.base import StagedFile
+
+__all__ = ["file_error", "lake_schema", "staged_epoch", "sync_path", "to_lake", "write_file"]
+
+_JOB: Final = b"pbf_ray.job_id"
+_EPOCH: Final = b"pbf_ray.epoch"
+_LONGEST_STATISTIC: Final = 64
+_ROWS_PER_GROUP: Final = 256 * 1024
+_MICROS: Final = pa.timestamp("us", tz="UTC")
+_YEARS_US: Final = (-62_135_596_800_000_000, 253_402_300_799_000_000)
+"""From the start of year 1 to the last whole second of year 9999: what ISO text can say."""
+_YEARS_DAYS: Final = (-719_162, 2_932_896)
+
+_LATER: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
+
+
+def file_error(store: str, what: str, error: OSError) -> StoreError:
+    """An operating system error as ours, transient or not."""
+    problem = f"{what}: {error}"
+    if error.errno in _LATER:
+        return StoreUnavailableError(store, problem, advice="make room, see the disk")
+    if error.errno is None:
+        return StoreContentError(store, problem, advice="the file is damaged: see the disk")
+    if error.errno == errno.ENOENT:
+        return StoreError(store, problem, advice="was the store prepared, or its folder removed?")
+    return StoreError(store, problem, advice="see the rights of this user and the place")
+
+
+def lake_schema(contract: TableContract, *, store: str) -> pa.Schema:
+    """The schema of the files of a contract: its own, with timestamps in microseconds.
+
+    Raises:
+        StoreContentError: A type cannot be stored exactly in Delta Lake.
+    """
+    return pa.schema(
+        [
+            pa.field(
+                field.name,
+                _lake_type(field.type, f"{contract.name}.{field.name}", store),
+                nullable=field.nullable,
+                metadata=field.metadata,
+            )
+            for field in contract.schema
+        ]
+    )
+
+
+def _lake_type(kind: pa.DataType, path: str, store: str) -> pa.DataType:
+    if pa.types.is_struct(kind) and kind.num_fields:
+        return pa.struct(
+            [
+                field.with_type(_lake_type(field.type, f"{path}.{field.name}", store))
+                for field in kind
+            ]
+        )
+    if pa.types.is_timestamp(kind) and kind.tz == "UTC" and kind.unit != "ns":
+        return _MICROS
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    if pa.types.is_large_binary(kind):
+        return pa.binary()
+    exact = (
+        pa.types.is_signed_integer(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_float32(kind)
+        or pa.types.is_float64(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_date32(kind)
+    )
+    if not exact:
+        raise StoreContentError(
+            store,
+            f"{path}: {kind} cannot be stored exactly in Delta Lake",
+            advice="use bool, int8..int64, float32/64, string, binary, date32, UTC timestamps "
+            "down to us, or structs of them",
+        )
+    return kind
+
+
+def to_lake(table: pa.Table, schema: pa.Schema, *, store: str, name: str) -> pa.Table:
+    """Rows in the schema of the files.
+
+    Raises:
+        StoreContentError: A timestamp is out of the range of microseconds.
+    """
+    try:
+        return table.cast(schema)
+    except pa.ArrowInvalid as error:
+        raise StoreContentError(store, f"rows for {name} do not fit: {error}") from error
+
+
+def write_file(
+    folder: Path,
+    table: pa.Table,
+    *,
+    stem: str,
+    store: str,
+    job_id: str | None = None,
+    epoch: int = -1,
+) -> StagedFile:
+    """Write one data file, which belongs to no table until a commit adds it.
+
+    Args:
+        folder: Of the table.
+        table: Rows in the lake schema.
+        stem: Start of the file name; letters, digits, ``-`` and ``_``.
+        store: Name of the store, for messages.
+        job_id: Job that stages it; None for a file that holds rows of many epochs.
+        epoch: Epoch that it is staged for.
+
+    Raises:
+        StoreError: It cannot be written; nothing is left behind.
+    """
+    name = f"{stem}-{uuid.uuid4().hex}.zstd.parquet"
+    path = folder / name
+    dictionary, skippable, stats = _statistics(table)
+    if job_id is not None:
+        owner = {_JOB: job_id.encode(), _EPOCH: str(epoch).encode()}
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **owner})
+    try:
+        with path.open("xb") as sink:
+            pq.write_table(
+                table,
+                sink,
+                compression="zstd",
+                row_group_size=_ROWS_PER_GROUP,
+                use_dictionary=dictionary,
+                write_statistics=skippable,
+            )
+            sink.flush()
+            os.fsync(sink.fileno())
+            size = sink.tell()
+        sync_path(folder)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise file_error(store, f"cannot write {path}", error) from error
+    return StagedFile(name, size, table.num_rows, json.dumps(stats, allow_nan=False))
+
+
+def sync_path(path: Path) -> None:
+    """See that a file, or the entries of a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def staged_epoch(path: Path) -> tuple[str, int] | None:
+    """The job and epoch that a file was staged for.
+
+    Returns:
+        None if it was not staged for one, or is no whole data file.
+    """
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except pa.ArrowInvalid:
+        return None
+    if _JOB not in metadata:
+        return None
+    return metadata[_JOB].decode(), int(metadata[_EPOCH])
+
+
+def _statistics(table: pa.Table) -> tuple[list[str], list[str], dict[str, Any]]:
+    """Columns to encode by dictionary, columns with footer statistics, statistics of the log."""
+    dictionary: list[str] = []
+    skippable: list[str] = []
+    low: dict[str, Any] = {}
+    high: dict[str, Any] = {}
+    nulls: dict[str, int] = {}
+    for field, column in zip(table.schema, table.columns, strict=True):
+        # A dictionary takes all NaN for one value; without it they keep their bits.
+        plain = [path for path, kind in _leaves(field) if not pa.types.is_floating(kind)]
+        dictionary += plain
+        if pa.types.is_struct(field.type):
+            skippable += plain
+            continue
+        nulls[field.name] = column.null_count
+        if pa.types.is_floating(field.type) and pc.any(pc.is_nan(column)).as_py():
+            continue
+        skippable.append(field.name)
+        if table.num_rows > column.null_count:
+            extremes = _extremes(column, field.type)
+            if extremes is not None:
+                low[field.name], high[field.name] = extremes
+    stats = {"numRecords": table.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
+    return dictionary, skippable, stats
+
+
+def _leaves(field: pa.Field) -> list[tuple[str, pa.DataType]]:
+    """Paths and types of the Parquet columns of a field."""
+    if not pa.types.is_struct(field.type):
+        return [(field.name, field.type)]
+    return [(f"{field.name}.{path}", kind) for child in field.type for path, kind in _leaves(child)]
+
+
+def _extremes(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[Any, Any] | None:
+    """Least and greatest value as JSON; None where JSON, or readers, cannot tell them rightly."""
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind)):
+        if kind == _MICROS:
+            column, bounds = column.cast(pa.int64()), _YEARS_US
+        elif pa.types.is_date32(kind):
+            column, bounds = column.cast(pa.int32()), _YEARS_DAYS
+        else:
+            return None
+        least, greatest = _min_max(column)
+        if least < bounds[0] or greatest > bounds[1]:
+            return None
+        if pa.types.is_date32(kind):
+            return _date(least), _date(greatest)
+        # Readers may look at milliseconds only: round away from what is inside.
+        return _instant(least // 1000), _instant(-(-greatest // 1000))
+    least, greatest = _min_max(column)
+    if pa.types.is_string(kind):
+        return (least, greatest) if max(len(least), len(greatest)) <= _LONGEST_STATISTIC else None
+    if pa.types.is_floating(kind):
+        if not (np.isfinite(least) and np.isfinite(greatest)):
+            return None
+        return least or -0.0, greatest or 0.0
+    return least, greatest
+
+
+def _min_max(column: pa.ChunkedArray) -> tuple[Any, Any]:
+    both = pc.min_max(column)
+    return both["min"].as_py(), both["max"].as_py()
+
+
+def _date(days: int) -> str:
+    return (dt.date(1970, 1, 1) + dt.timedelta(days=days)).isoformat()
+
+
+def _instant(millis: int) -> str:
+    instant = dt.datetime(1970, 1, 1) + dt.timedelta(milliseconds=millis)  # noqa: DTZ001
+    return instant.isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,233 @@
+"""The log of one Delta table: what it says of jobs, and entries that are appended or lose.
+
+An entry is created only as the version after the one that was last refreshed. If somebody has
+created that version meanwhile, :meth:`DeltaLog.append` says so and has done nothing: refresh,
+look again, decide again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import (
+    CommitFailedError,
+    DeltaError,
+    DeltaProtocolError,
+    SchemaMismatchError,
+    TableNotFoundError,
+)
+from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
+
+from pbf_ray.errors import StoreContentError, StoreError, StoreUnavailableError
+from pbf_ray.storage.deltafiles import file_error, sync_path
+
+__all__ = ["DeltaLog"]
+
+_FORMAT: Final = 1
+_FORMAT_PROPERTY: Final = "pbf_ray.format"
+_LOG_RETENTION: Final = "interval 1 hours"
+"""Each commit lists the log's folder: a day of entries would make it slow."""
+_CHECKPOINT_EVERY: Final = "10"
+
+_T = TypeVar("_T")
+
+
+class DeltaLog:
+    """One Delta table, at the version of the last refresh.
+
+    Args:
+        folder: Of the table.
+        store: Name of the store, for messages.
+    """
+
+    def __init__(self, folder: Path, *, store: str) -> None:
+        self.folder = folder
+        self.table = folder.name
+        self.store = store
+        self._loaded: DeltaTable | None = None
+
+    def exists(self) -> bool:
+        """Whether there is a table."""
+        return self._guard(lambda: DeltaTable.is_deltatable(str(self.folder)))
+
+    def create(self, schema: pa.Schema, *, retention_hours: int) -> None:
+        """Create the table, unless somebody else does at the same time."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise file_error(self.store, f"cannot make {self.folder}", error) from error
+        configuration: dict[str, str | None] = {
+            _FORMAT_PROPERTY: str(_FORMAT),
+            "delta.logRetentionDuration": _LOG_RETENTION,
+            "delta.deletedFileRetentionDuration": f"interval {retention_hours} hours",
+            "delta.checkpointInterval": _CHECKPOINT_EVERY,
+        }
+        try:
+            DeltaTable.create(
+                str(self.folder),
+                schema=schema,
+                name=self.table,
+                mode="ignore",
+                configuration=configuration,
+                raise_if_key_not_exists=False,
+            )
+        except DeltaError as error:
+            if not self.exists():
+                raise self._translated(error) from error
+        self.refresh()
+        self._sync(0)
+
+    def verify(self, schema: pa.Schema) -> None:
+        """See that the table has exactly these columns, in any order.
+
+        Raises:
+            StoreContentError: It has others, or a newer version of pbf_ray made it.
+        """
+        snapshot = self.snapshot()
+        version = snapshot.metadata().configuration.get(_FORMAT_PROPERTY, str(_FORMAT))
+        if not version.isdecimal() or int(version) > _FORMAT:
+            raise StoreContentError(
+                self.store,
+                f"table {self.table} has version {version}, this pbf_ray knows {_FORMAT}",
+                advice="upgrade pbf_ray",
+                table=self.table,
+            )
+        found = pa.schema(snapshot.schema().to_arrow())
+        problems = [f"lacks {name}" for name in schema.names if name not in found.names]
+        problems += [
+            f"has the unknown column {name}" for name in found.names if name not in schema.names
+        ]
+        problems += [
+            f"has {field.name} as {found.field(field.name).type}, not {field.type}"
+            for field in schema
+            if field.name in found.names and found.field(field.name).type != field.type
+        ]
+        if problems:
+            raise StoreContentError(
+                self.store,
+                f"table {self.table} does not fit: {'; '.join(problems)}",
+                advice="it was made by something else or by another version; move it away, or "
+                "write to another folder",
+                table=self.table,
+            )
+
+    def refresh(self) -> None:
+        """Go to the newest version."""
+        if self._loaded is not None:
+            try:
+                self._loaded.update_incremental()
+            except DeltaError:
+                # The entries after our version may have been cleaned up, or the table made anew.
+                self._loaded = None
+            else:
+                return
+        self._loaded = self._guard(lambda: DeltaTable(str(self.folder)))
+
+    def snapshot(self) -> DeltaTable:
+        """The table at the version of the last refresh."""
+        if self._loaded is None:
+            self.refresh()
+        assert self._loaded is not None  # noqa: S101 - refresh() loads or raises
+        return self._loaded
+
+    def epoch(self, job_id: str) -> int | None:
+        """The last epoch of a job in this table; None if the log does not know the job."""
+        return self.snapshot().transaction_version(_epoch_of(job_id))
+
+    def incarnation(self, job_id: str) -> int | None:
+        """The newest run of a job that has claimed this table."""
+        return self.snapshot().transaction_version(_run_of(job_id))
+
+    def append(
+        self,
+        actions: Sequence[AddAction | RemoveAction],
+        *,
+        job_id: str | None = None,
+        epoch: int | None = None,
+        incarnation: int | None = None,
+    ) -> bool:
+        """Create the next version, atomically.
+
+        Args:
+            actions: Files that join or leave the table.
+            job_id: Job that the entry tells of.
+            epoch: Its epoch from now on; None leaves it.
+            incarnation: Its newest run from now on; None leaves it.
+
+        Returns:
+            False if somebody else has created that version: nothing was done.
+
+        Raises:
+            StoreError: It failed; a further refresh tells whether the entry was written.
+        """
+        snapshot = self.snapshot()
+        version = snapshot.version()
+        facts = []
+        if job_id is not None and epoch is not None:
+            facts.append(Transaction(_epoch_of(job_id), epoch))
+        if job_id is not None and incarnation is not None:
+            facts.append(Transaction(_run_of(job_id), incarnation))
+        try:
+            snapshot.create_write_transaction(
+                list(actions),
+                mode="append",
+                schema=snapshot.schema(),
+                # Its own retries would go past whoever was first.
+                commit_properties=CommitProperties(max_commit_retries=0, app_transactions=facts),
+            )
+        except CommitFailedError as error:
+            self.refresh()
+            if self.snapshot().version() > version:
+                return False
+            raise StoreUnavailableError(
+                self.store, f"{self.table}: {error}", advice="see the disk and its free space"
+            ) from error
+        except (DeltaError, OSError) as error:
+            raise self._translated(error) from error
+        self._sync(version + 1)
+        return True
+
+    def _sync(self, version: int) -> None:
+        """The entry must outlive a power cut: the checkpoint of the job will count on it."""
+        folder = self.folder / "_delta_log"
+        try:
+            sync_path(folder / f"{version:020}.json")
+            sync_path(folder)
+        except OSError as error:
+            raise file_error(self.store, f"cannot sync the log of {self.table}", error) from error
+
+    def _guard(self, call: Callable[[], _T]) -> _T:
+        try:
+            return call()
+        except (DeltaError, OSError) as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> StoreError:
+        if isinstance(error, TableNotFoundError):
+            return StoreContentError(
+                self.store,
+                f"there is no table {self.table}",
+                advice="run a job that writes it first",
+                table=self.table,
+            )
+        if isinstance(error, (SchemaMismatchError, DeltaProtocolError)):
+            return StoreContentError(self.store, f"{self.table}: {error}", table=self.table)
+        if isinstance(error, OSError):
+            return file_error(self.store, self.table, error)
+        if any(sign in str(error) for sign in ("os error 28", "os error 122", "os error 5)")):
+            return StoreUnavailableError(
+                self.store, f"{self.table}: {error}", advice="make room, see the disk"
+            )
+        return StoreError(self.store, f"{self.table}: {error}")
+
+
+def _epoch_of(job_id: str) -> str:
+    return f"{job_id}#epoch"
+
+
+def _run_of(job_id: str) -> str:
+    return f"{job_id}#run"

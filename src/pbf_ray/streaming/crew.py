@@ -1,0 +1,190 @@
+"""The workers that a pipeline drives, whatever runs them: reports, calls, and the plain work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from pbf_ray.contracts import DEAD_LETTERS, OUTPUT_TABLES, TableContract
+from pbf_ray.kafka.partition_reader import ReadBatch
+from pbf_ray.storage.base import StagedRows
+from pbf_ray.streaming.books import Books
+from pbf_ray.streaming.checkpoint import WindowFiles
+from pbf_ray.streaming.event_time import EventTimeStep, ReadSummary
+from pbf_ray.streaming.ingest import ingest, split_rows
+from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
+from pbf_ray.streaming.rows import RowStamp
+from pbf_ray.streaming.window import WindowOperator, WindowOutput, WindowStep
+
+__all__ = [
+    "Crew",
+    "ReadReport",
+    "ReaderWork",
+    "Stage",
+    "StandingPoint",
+    "WindowReport",
+    "WindowWork",
+    "WorkerDiedError",
+]
+
+
+class WorkerDiedError(Exception):
+    """A worker is gone; what it was asked for has no answer."""
+
+
+@dataclass(frozen=True)
+class StandingPoint:
+    """A commit, as far as window workers need it to start from."""
+
+    epoch: int
+    windows: tuple[WindowFiles, ...]
+    time: EventTimeStep
+    strict: bool
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """What a reader found; ``routed`` holds a table per window worker, or a token for it."""
+
+    books: Books
+    summary: ReadSummary
+    staged: tuple[StagedRows, ...]
+
+
+@dataclass(frozen=True)
+class WindowReport:
+    """What a window worker did; its rows are staged."""
+
+    output: WindowOutput
+    staged: tuple[StagedRows, ...]
+
+
+class Crew(Protocol):
+    """Readers and window workers. A call answers with a future, which may raise
+    ``WorkerDiedError``; window workers take their calls in order."""
+
+    readers: int
+    windows: int
+
+    def read(
+        self, reader: int, plan: EpochPlan, ranges: Mapping[PartitionId, OffsetRange], stamp: RowStamp
+    ) -> tuple[Future[ReadReport], Sequence[Any]]:
+        """Read ranges of an epoch; also gives a token of the routed rows per window worker."""
+
+    def apply(self, window: int, step: WindowStep, routed: Sequence[Any]) -> Future[WindowReport]:
+        """Apply an epoch to a window worker, with the tokens that ``read`` gave."""
+
+    def restore(self, window: int, point: StandingPoint) -> Future[None]:
+        """Set a window worker back to a commit."""
+
+    def repair(self) -> None:
+        """Replace the dead."""
+
+    def close(self) -> None:
+        """End all workers."""
+
+
+class Stage(Protocol):
+    """Puts rows where a later commit finds them (``storage.JobStores``)."""
+
+    def stage(
+        self, contract: TableContract, table: pa.Table, *, job_id: str, epoch: int, part: str
+    ) -> StagedRows:
+        """Put rows of one table there, invisibly."""
+
+
+class _Reads(Protocol):
+    def read(
+        self, ranges: Mapping[tuple[str, int], tuple[int, int]], *, timeout_s: float
+    ) -> ReadBatch: ...
+
+
+class ReaderWork:
+    """What a reader does; it has no state but its place in the partitions.
+
+    Args:
+        partitions: Reads exact ranges.
+        stores: Where dead letters are staged.
+        reader: Number of this reader.
+        buckets: Hash buckets of the job.
+        windows: Number of window workers.
+        stall_s: How long nothing may arrive before the read fails.
+    """
+
+    def __init__(
+        self,
+        partitions: _Reads,
+        stores: Stage,
+        *,
+        reader: int,
+        buckets: int,
+        windows: int,
+        stall_s: float = 20.0,
+    ) -> None:
+        self._partitions = partitions
+        self._stores = stores
+        self._reader = reader
+        self._buckets = buckets
+        self._windows = windows
+        self._stall_s = stall_s
+
+    def read(
+        self, plan: EpochPlan, ranges: Mapping[PartitionId, OffsetRange], stamp: RowStamp
+    ) -> tuple[ReadReport, list[pa.Table]]:
+        """Read, decode, judge and route the records of ranges of an epoch.
+
+        Returns:
+            The report, and a table of ``ROUTED_SCHEMA`` per window worker.
+        """
+        batch = self._partitions.read(ranges, timeout_s=self._stall_s)
+        result = ingest(batch, plan, stamp)
+        staged = _staged(
+            self._stores, {DEAD_LETTERS.name: result.dead_letters}, stamp, f"r{self._reader}"
+        )
+        return (
+            ReadReport(result.books, result.summary, staged),
+            split_rows(result.rows, self._buckets, self._windows),
+        )
+
+
+class WindowWork:
+    """What a window worker does: its operator, and staging what comes out.
+
+    Args:
+        operator: The windows.
+        stores: Where rows are staged.
+        worker: Number of this worker.
+    """
+
+    def __init__(self, operator: WindowOperator, stores: Stage, *, worker: int) -> None:
+        self._operator = operator
+        self._stores = stores
+        self._worker = worker
+
+    def restore(self, point: StandingPoint) -> None:
+        """Go back to a commit."""
+        self._operator.restore(point.epoch, point.windows, point.time, strict=point.strict)
+
+    def apply(self, step: WindowStep, routed: Sequence[pa.Table]) -> WindowReport:
+        """Take in an epoch and stage what comes out."""
+        output = self._operator.apply(step, routed)
+        staged = _staged(self._stores, output.tables, step.stamp, f"w{self._worker}")
+        # The rows are staged; the report stays small.
+        slim = WindowOutput({}, output.books, output.files, output.state_bytes)
+        return WindowReport(slim, staged)
+
+
+def _staged(
+    stores: Stage, tables: Mapping[str, pa.Table], stamp: RowStamp, part: str
+) -> tuple[StagedRows, ...]:
+    return tuple(
+        stores.stage(
+            OUTPUT_TABLES[name], table, job_id=stamp.job_id, epoch=stamp.epoch, part=part
+        )
+        for name, table in tables.items()
+        if table.num_rows
+    )

@@ -1,0 +1,491 @@
+"""Drives epochs through a crew: reading one overlaps windowing and storing the one before.
+
+Every failure of a worker is answered in one way: replace the dead, set every window worker back
+to the last commit, and replay the planned epochs in order.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from pbf_ray.logs import get_logger
+
+from pbf_ray.errors import (
+    BrokerUnavailableError,
+    PbfRayError,
+    StateLimitError,
+    WorkersLostError,
+)
+from pbf_ray.storage.base import EpochCommit, StagedRows
+from pbf_ray.storage.retry import RetryPolicy, retry_transient
+from pbf_ray.streaming.books import Books
+from pbf_ray.streaming.crew import Crew, ReadReport, StandingPoint, WindowReport, WorkerDiedError
+from pbf_ray.streaming.event_time import ReadSummary
+from pbf_ray.streaming.ledger import Ledger, LogMovedError
+from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
+from pbf_ray.streaming.progress import Progress, Throughput
+from pbf_ray.streaming.semantics import StreamSemantics
+
+__all__ = ["Cluster", "Outputs", "Pace", "Pipeline"]
+
+_log = get_logger(__name__)
+
+
+class Cluster(Protocol):
+    """What the broker holds (``kafka.ClusterView``)."""
+
+    def partitions(self) -> list[PartitionId]:
+        """All partitions of the job's topics, new ones too."""
+
+    def held(self, partitions: list[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
+        """First offset and last stable offset of each."""
+
+    def report(self, positions: Mapping[PartitionId, int]) -> None:
+        """Tell the consumer group how far the job is; never raises."""
+
+
+class Outputs(Protocol):
+    """Where rows become visible (``storage.JobStores``)."""
+
+    def commit(self, write: EpochCommit) -> bool:
+        """Apply an epoch once; False if it had been applied before."""
+
+    def maintain(self) -> None:
+        """Compact what needs it."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast, and how patient.
+
+    Attributes:
+        epoch_interval_s: Least time between two plans, unless a full epoch waits.
+        epoch_max_rows: A lag of so many rows makes the next plan due at once.
+        max_in_flight: Epochs under way.
+        discover_every_s: How often new partitions are looked for.
+        broker_patience_s: How long the broker may be away.
+        max_restarts: Worker failures without a commit in between.
+        store_patience_s: How long a store may be away.
+        maintain_every: Epochs between two rounds of maintenance of the stores.
+    """
+
+    epoch_interval_s: float = 0.5
+    epoch_max_rows: int = 100_000
+    max_in_flight: int = 2
+    discover_every_s: float = 5.0
+    broker_patience_s: float = 60.0
+    max_restarts: int = 20
+    store_patience_s: float = 60.0
+    maintain_every: int = 200
+
+
+@dataclass
+class _Flight:
+    """One epoch under way."""
+
+    plan: EpochPlan
+    ranges: dict[int, dict[PartitionId, OffsetRange]]
+    reads: dict[int, Future[ReadReport]] = field(default_factory=dict)
+    routed: dict[int, Any] = field(default_factory=dict)
+    applies: list[Future[WindowReport]] = field(default_factory=list)
+    stored: Future[bool] | None = None
+    books: Books | None = None
+
+
+class Pipeline:
+    """Runs a job to its end or until it is told to stop.
+
+    Args:
+        ledger: The run.
+        crew: The workers.
+        cluster: The broker's side.
+        outputs: The stores.
+        semantics: What new epochs decide by.
+        pace: How fast.
+        clock_us: Processing time, microseconds since 1970 UTC.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        crew: Crew,
+        cluster: Cluster,
+        outputs: Outputs,
+        *,
+        semantics: StreamSemantics,
+        pace: Pace,
+        clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        max_state_bytes: int = 8 << 30,
+    ) -> None:
+        self._ledger = ledger
+        self._crew = crew
+        self._cluster = cluster
+        self._outputs = outputs
+        self._semantics = semantics
+        self._pace = pace
+        self._clock_us = clock_us
+        self._max_state_bytes = max_state_bytes
+        self._flights: deque[_Flight] = deque()
+        self._reader_of: dict[PartitionId, int] = {}
+        self._known: list[PartitionId] = []
+        self._held: dict[PartitionId, tuple[int, int]] = {}
+        self._discovered_s = -float("inf")
+        self._planned_s = -float("inf")
+        self._broker_away_s: float | None = None
+        self._paused_s: float | None = None
+        self._failures = 0
+        self._state_bytes = 0
+        self._stop = threading.Event()
+        self._finish = threading.Event()
+        self._progress = Progress(job_id=ledger.identity.job_id, run=ledger.run)
+        self._throughput = Throughput()
+        self._storing = ThreadPoolExecutor(1, thread_name_prefix="store")
+
+    # -- from other threads ----------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Finish the epochs under way, commit them, and return."""
+        self._stop.set()
+
+    def finish(self) -> None:
+        """Read to the end that the topics have now, release and close everything, and return."""
+        self._finish.set()
+
+    def progress(self) -> Progress:
+        """Where it stands."""
+        rate = self._throughput.per_second(time.monotonic())
+        return replace(self._progress, records_per_s=rate)
+
+    # -- the run ---------------------------------------------------------------------------
+
+    def run(self) -> str:
+        """Run; gives ``"finished"`` (the bounded input is done) or ``"stopped"``.
+
+        Raises:
+            PbfRayError: If the job cannot go on. The checkpoint is whole.
+        """
+        try:
+            self._restore()
+            self._say("running")
+            if self._semantics.bounded:
+                self._finish.set()
+            while True:
+                try:
+                    outcome = self._turn()
+                except (WorkerDiedError, LogMovedError) as error:
+                    self._recover(error)
+                    continue
+                if outcome is not None:
+                    self._storing.submit(self._outputs.maintain).result()
+                    self._say(outcome)
+                    return outcome
+        finally:
+            self._storing.shutdown(wait=True, cancel_futures=True)
+
+    def _turn(self) -> str | None:
+        if not self._flights:
+            if self._stop.is_set():
+                return "stopped"
+            if self._done():
+                return "finished"
+        self._plan_next()
+        self._advance()
+        pending = [future for flight in self._flights for future in self._awaited(flight)]
+        patience_s = 0.05 if pending else min(0.05, self._pace.epoch_interval_s)
+        if pending:
+            wait(pending, timeout=patience_s, return_when=FIRST_COMPLETED)
+        else:
+            self._stop.wait(patience_s)
+        return None
+
+    def _done(self) -> bool:
+        ledger = self._ledger
+        if not self._finish.is_set() or ledger.stop_at is None or not ledger.finished:
+            return False
+        positions = ledger.tracker.positions
+        return all(positions.get(where, 0) >= stop for where, stop in ledger.stop_at.items())
+
+    # -- planning --------------------------------------------------------------------------
+
+    def _plan_next(self) -> None:
+        ledger = self._ledger
+        if self._stop.is_set() or len(self._flights) >= self._pace.max_in_flight:
+            return
+        if any(not flight.applies for flight in self._flights):
+            return  # event time must have taken in all that is planned
+        if self._flights and self._flights[-1].plan.final:
+            return
+        now_s = time.monotonic()
+        if not ledger.replaying and not self._look(now_s):
+            return
+        plan = ledger.next_plan(
+            clock_us=self._clock_us(),
+            held=self._held,
+            pending_rows=ledger.books.pending,
+            state_bytes=self._state_bytes,
+            semantics=self._semantics,
+        )
+        self._watch_pause(now_s)
+        if plan is None:
+            return
+        self._planned_s = now_s
+        self._launch(plan)
+
+    def _look(self, now_s: float) -> bool:
+        """Ask the broker what it holds; whether a plan is due."""
+        ledger = self._ledger
+        due = now_s - self._planned_s >= self._pace.epoch_interval_s
+        full = self._held and ledger.lag(_ends(self._held)) >= self._pace.epoch_max_rows
+        if not due and not full:
+            return False
+        try:
+            if now_s - self._discovered_s >= self._pace.discover_every_s or not self._known:
+                self._known = self._cluster.partitions()
+                self._discovered_s = now_s
+            self._held = self._cluster.held(self._known)
+        except BrokerUnavailableError as error:
+            self._broker_away(error, now_s)
+            return False
+        if self._broker_away_s is not None:
+            _log.info("the broker answers again")
+            self._broker_away_s = None
+            self._say("running")
+        self._progress = replace(self._progress, lag=self._lag())
+        if self._finish.is_set() and ledger.stop_at is None:
+            ledger.stop_at = _ends(self._held)
+            if self._done() and not self._flights:
+                return False
+        return True
+
+    def _broker_away(self, error: BrokerUnavailableError, now_s: float) -> None:
+        if self._broker_away_s is None:
+            self._broker_away_s = now_s
+            _log.warning("the broker is away, trying again", problem=error.what)
+            self._say("waiting for the broker")
+        if now_s - self._broker_away_s > self._pace.broker_patience_s:
+            raise BrokerUnavailableError(
+                error.address, "it went away while running", waited_s=now_s - self._broker_away_s
+            ) from error
+        self._planned_s = now_s
+
+    def _watch_pause(self, now_s: float) -> None:
+        """State over its limit: reading pauses; if that does not help, say what holds it."""
+        if self._state_bytes <= self._max_state_bytes or self._ledger.replaying:
+            self._paused_s = None
+            return
+        if self._paused_s is None:
+            self._paused_s = now_s
+            _log.warning("window state is over its limit, reading pauses", bytes=self._state_bytes)
+            self._say("paused")
+        rules = self._semantics
+        patience_s = rules.idle_timeout_s + rules.allowed_lateness_s + self._pace.epoch_interval_s
+        if now_s - self._paused_s > patience_s and not self._flights:
+            holding = ", ".join(str(where) for where in self._ledger.tracker.holding_back()[:5])
+            raise StateLimitError(
+                self._state_bytes, self._max_state_bytes, holding=holding or "open layers"
+            )
+
+    # -- going through the stages ----------------------------------------------------------
+
+    def _launch(self, plan: EpochPlan) -> None:
+        ranges: dict[int, dict[PartitionId, OffsetRange]] = {}
+        for where, offsets in plan.ranges.items():
+            ranges.setdefault(self._reader(where), {})[where] = offsets
+        flight = _Flight(plan, ranges)
+        for reader in ranges:
+            self._read(flight, reader)
+        self._flights.append(flight)
+
+    def _read(self, flight: _Flight, reader: int) -> None:
+        stamp = self._ledger.stamp(flight.plan)
+        report, routed = self._crew.read(reader, flight.plan, flight.ranges[reader], stamp)
+        flight.reads[reader] = report
+        flight.routed[reader] = routed
+
+    def _reader(self, where: PartitionId) -> int:
+        """The reader that owns a partition: once given, it keeps it."""
+        if where not in self._reader_of:
+            load = [0] * self._crew.readers
+            for reader in self._reader_of.values():
+                load[reader] += 1
+            self._reader_of[where] = load.index(min(load))
+        return self._reader_of[where]
+
+    def _advance(self) -> None:
+        """Take every epoch under way as far as it can go, the oldest first."""
+        for flight in list(self._flights):
+            if not flight.applies and not self._apply(flight):
+                return
+            if flight is self._flights[0] and flight.stored is None:
+                self._start_storing(flight)
+            if flight.stored is not None and flight.stored.done():
+                self._settle(flight)
+
+    def _apply(self, flight: _Flight) -> bool:
+        """When all is read: move event time, hand the rows to the windows."""
+        if not all(read.done() for read in flight.reads.values()):
+            return False
+        summary, books = ReadSummary(), Books()
+        for reader, read in sorted(flight.reads.items()):
+            try:
+                report = read.result()
+            except BrokerUnavailableError as error:
+                self._broker_away(error, time.monotonic())
+                self._read(flight, reader)
+                return False
+            summary.merge(report.summary)
+            books.add(report.books)
+        if self._broker_away_s is not None:
+            self._broker_away_s = None
+            self._say("running")
+        step = self._ledger.event_time(flight.plan, summary, books)
+        steps = self._ledger.steps(flight.plan, step, self._crew.windows)
+        flight.applies = [
+            self._crew.apply(
+                worker,
+                window_step,
+                [routed[worker] for _, routed in sorted(flight.routed.items())],
+            )
+            for worker, window_step in enumerate(steps)
+        ]
+        return True
+
+    def _start_storing(self, flight: _Flight) -> None:
+        if not all(apply.done() for apply in flight.applies):
+            return
+        reports = [apply.result() for apply in flight.applies]
+        flight.books = self._ledger.balance(flight.plan, [report.output for report in reports])
+        staged: list[StagedRows] = []
+        for read in flight.reads.values():
+            staged.extend(read.result().staged)
+        for report in reports:
+            staged.extend(report.staged)
+        write = EpochCommit(
+            self._ledger.identity.job_id, self._ledger.run, flight.plan.epoch, tuple(staged)
+        )
+        maintain = flight.plan.epoch % self._pace.maintain_every == 0
+        flight.stored = self._storing.submit(self._store, write, maintain)
+
+    def _store(self, write: EpochCommit, maintain: bool) -> bool:
+        def again(error: PbfRayError, pause_s: float) -> None:
+            _log.warning("a store is away, trying again", problem=error.what, pause_s=pause_s)
+            self._say("waiting for a store")
+
+        policy = RetryPolicy(limit_s=self._pace.store_patience_s)
+        applied = retry_transient(lambda: self._outputs.commit(write), policy, on_retry=again)
+        if self._progress.state == "waiting for a store":
+            self._say("running")
+        if maintain:
+            self._outputs.maintain()
+        return applied
+
+    def _settle(self, flight: _Flight) -> None:
+        assert flight.stored is not None  # noqa: S101 - for the type checker
+        assert flight.books is not None  # noqa: S101
+        flight.stored.result()
+        reports = [apply.result().output for apply in flight.applies]
+        manifest = self._ledger.settle(
+            flight.plan, flight.books, [report.files for report in reports]
+        )
+        self._flights.popleft()
+        self._failures = 0
+        self._state_bytes = sum(report.state_bytes for report in reports)
+        self._cluster.report(manifest.tracker.positions)
+        books = manifest.books
+        self._throughput.note(time.monotonic(), books.consumed)
+        self._progress = replace(
+            self._progress,
+            epoch=manifest.epoch,
+            consumed=books.consumed,
+            accepted=books.accepted,
+            dead_letters=books.dead_letters,
+            late=books.late,
+            dropped=books.dropped,
+            duplicates=books.duplicates,
+            pending=books.pending,
+            anomalies=books.anomalies,
+            layers=books.layers,
+            lag=self._lag(),
+            state_bytes=self._state_bytes,
+        )
+        _log.debug("epoch committed", epoch=manifest.epoch, consumed=books.consumed)
+
+    @staticmethod
+    def _awaited(flight: _Flight) -> list[Future[Any]]:
+        if flight.stored is not None:
+            return [flight.stored]
+        futures: list[Future[Any]] = list(flight.applies or flight.reads.values())
+        return [future for future in futures if not future.done()]
+
+    # -- failures --------------------------------------------------------------------------
+
+    def _restore(self) -> None:
+        point = StandingPoint(
+            epoch=self._ledger.committed_epoch,
+            windows=self._ledger.window_files,
+            time=self._ledger.tracker.standing(),
+            strict=self._ledger.identity.mode == "strict",
+        )
+        for future in [self._crew.restore(worker, point) for worker in range(self._crew.windows)]:
+            future.result()
+        books = self._ledger.books
+        self._progress = replace(
+            self._progress,
+            epoch=self._ledger.committed_epoch,
+            **{
+                name: getattr(books, name)
+                for name in (
+                    "consumed", "accepted", "dead_letters", "late", "dropped",
+                    "duplicates", "pending", "anomalies", "layers",
+                )
+            },
+        )  # fmt: skip
+        self._throughput.note(time.monotonic(), books.consumed)
+
+    def _recover(self, error: Exception) -> None:
+        """Replace the dead, go back to the last commit, replay."""
+        while True:
+            self._failures += 1
+            if self._failures > self._pace.max_restarts:
+                raise WorkersLostError(
+                    "workers of the job", restarts=self._failures, cause=str(error)
+                ) from error
+            _log.warning("recovering", cause=str(error), from_epoch=self._ledger.committed_epoch)
+            self._progress = replace(self._progress, restarts=self._progress.restarts + 1)
+            self._say("recovering")
+            # What is being stored is stored by a thread of this process: let it end. Its outcome
+            # does not matter: the epoch is replayed, and storing it again changes nothing.
+            stored = [flight.stored for flight in self._flights if flight.stored is not None]
+            wait(stored)
+            self._flights.clear()
+            self._ledger.reload()
+            try:
+                self._crew.repair()
+                self._restore()
+            except WorkerDiedError as again:
+                error = again
+                continue
+            self._say("running")
+            return
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _lag(self) -> int:
+        commit = self._ledger.commit
+        positions = commit.tracker.positions if commit is not None else {}
+        return sum(
+            max(0, end - positions.get(where, first)) for where, (first, end) in self._held.items()
+        )
+
+    def _say(self, state: str) -> None:
+        self._progress = replace(self._progress, state=state)
+
+
+def _ends(held: Mapping[PartitionId, tuple[int, int]]) -> dict[PartitionId, int]:
+    return {where: end for where, (_, end) in held.items()}
