@@ -24,6 +24,7 @@ __all__ = [
     "apache_kafka",
     "kafka_broker",
     "make_topic",
+    "needs_apache_kafka",
     "pytest_report_header",
     "pytest_terminal_summary",
     "topic_name",
@@ -65,13 +66,18 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def apache_kafka(tmp_path: Path) -> Iterator[ApacheKafka]:
-    """An Apache Kafka of the test's own, started: it may be stopped, killed, started again."""
+def needs_apache_kafka() -> None:
+    """Skip, with CI fail, where Apache Kafka cannot run: the embedded broker has limits."""
     missing = apache_kafka_missing()
     if missing and os.environ.get("CI") == "true":
         pytest.fail(f"CI needs Apache Kafka for these tests: {missing}")
     if missing:
         pytest.skip(f"needs Apache Kafka: {missing}")
+
+
+@pytest.fixture
+def apache_kafka(needs_apache_kafka: None, tmp_path: Path) -> Iterator[ApacheKafka]:
+    """An Apache Kafka of the test's own, started: it may be stopped, killed, started again."""
     with ApacheKafka(tmp_path / "kafka") as broker:
         yield broker
 

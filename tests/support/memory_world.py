@@ -102,9 +102,9 @@ class MemoryStores:
 
     def stage(
         self, contract: Any, table: pa.Table, *, job_id: str, epoch: int, part: str
-    ) -> StagedRows:
+    ) -> tuple[StagedRows, ...]:
         assert table.schema.equals(contract.schema, check_metadata=True), contract.name
-        return StagedRows(contract.name, table.num_rows, table, "memory")
+        return (StagedRows(contract.name, table.num_rows, table, "memory"),)
 
     def commit(self, write: EpochCommit) -> bool:
         if write.epoch <= self.applied:

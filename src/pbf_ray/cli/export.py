@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from pbf_ray.cli.streams import json_ready
 from pbf_ray.errors import PbfRayError
 
@@ -26,12 +24,10 @@ def export_table(table: pa.Table, path: Path) -> None:
     text; JSON lines write NaN and infinities as text, as ``--json`` does.
 
     Raises:
-        click.UsageError: The extension is none of ``FORMATS``.
+        KeyError: The extension is none of ``FORMATS``.
         PbfRayError: The file cannot be written.
     """
-    write = FORMATS.get(path.suffix.lower())
-    if write is None:
-        raise click.UsageError(f"--out {path}: the name should end in {', '.join(FORMATS)}")
+    write = FORMATS[path.suffix.lower()]
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(table, unfinished)

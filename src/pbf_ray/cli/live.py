@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Final, Self, TextIO
 
 from pbf_ray.cli.render.progress import Part, progress_line
 from pbf_ray.cli.render.text import console_for
 
 __all__ = ["LiveProgress"]
+
+_FIRST_S: Final = 1.0
+"""What is done sooner needs no progress."""
 
 
 class LiveProgress:
@@ -37,7 +40,7 @@ class LiveProgress:
         self._every_s = every_s
         self._clock = clock
         self._began_s = clock()
-        self._next_s = self._began_s
+        self._next_s = self._began_s + min(every_s, _FIRST_S)
         self._live: Any = None
         self._spinner: Any = None
 

@@ -66,6 +66,17 @@ class _Commands(click.Group):
                 write_json({"error": _plain(error)})
             write_error(error.what, error.advice)
             raise click.exceptions.Exit(1) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            invocation = ctx.find_object(Invocation)
+            if invocation is None or invocation.debug:
+                raise
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            if invocation.json:
+                write_json({"error": {"type": type(error).__name__, "what": what}})
+            write_error(what, "unexpected: pbf-ray --debug ... shows where; please report it")
+            raise click.exceptions.Exit(1) from error
 
     def main(
         self,

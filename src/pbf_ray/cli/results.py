@@ -11,6 +11,7 @@ import click
 from pbf_ray.cli.invocation import Invocation
 from pbf_ray.cli.options import data_dir_option, job_option, json_option, pass_invocation
 from pbf_ray.cli.streams import say, tell, write_json
+from pbf_ray.errors import PbfRayError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,14 +57,17 @@ def results_command(
     (every accepted record), quality (rolling quality per record) or books (where every record
     went).
     """
+    from pbf_ray.cli.export import FORMATS
+
+    if out is not None and what == "books":
+        raise click.UsageError("--out is for tables; the books are shown with --json")
+    if out is not None and out.suffix.lower() not in FORMATS:
+        raise click.UsageError(f"--out {out}: the name should end in {', '.join(FORMATS)}")
     settings = invocation.settings()
     results = _results(settings)
     if what == "books":
-        if out is not None:
-            raise click.UsageError("--out is for tables; the books are shown with --json")
         _show_books(results, as_json=as_json)
-        return
-    if out is not None:
+    elif out is not None:
         _export(results, what, limit, out, as_json=as_json)
     elif as_json:
         rows = _read(results, what, limit).to_pylist()
@@ -75,6 +79,18 @@ def results_command(
 def _results(settings: Settings) -> Results:
     from pbf_ray.jobs.results import Results
 
+    job, data_dir = settings.job.name, settings.job.data_dir
+    if not settings.stores_root.exists():
+        found = sorted(
+            place.parent.name for place in data_dir.glob("*/checkpoint") if place.is_dir()
+        )
+        raise PbfRayError(
+            f"job {job} has written nothing in {settings.stores_root}",
+            advice=f"check --job; jobs in {data_dir}: {', '.join(found)}"
+            if found
+            else "check --job and --data-dir, or run pbf-ray stream or pbf-ray demo first",
+            job=job,
+        )
     return Results(settings)
 
 
@@ -123,10 +139,8 @@ def _show_books(results: Results, *, as_json: bool) -> None:
 
 
 def _export(results: Results, what: str, limit: int | None, out: Path, *, as_json: bool) -> None:
-    from pbf_ray.cli.export import FORMATS, export_table
+    from pbf_ray.cli.export import export_table
 
-    if out.suffix.lower() not in FORMATS:
-        raise click.UsageError(f"--out {out}: the name should end in {', '.join(FORMATS)}")
     table = _read(results, what, limit)
     export_table(table, out)
     if as_json:

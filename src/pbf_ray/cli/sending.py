@@ -42,21 +42,21 @@ class Target(Protocol):
 
     Attributes:
         where: For people.
-        sent: Records that have arrived.
-        failed: Records that were given up.
-        error: Why the first of them was given up.
     """
 
     where: str
 
     @property
-    def sent(self) -> int: ...
+    def sent(self) -> int:
+        """Records that have arrived."""
 
     @property
-    def failed(self) -> int: ...
+    def failed(self) -> int:
+        """Records that were given up."""
 
     @property
-    def error(self) -> BrokerError | None: ...
+    def error(self) -> BrokerError | None:
+        """Why the first of them was given up."""
 
     def send(self, record: SimulatedRecord) -> None:
         """Take a record."""
@@ -182,18 +182,16 @@ def open_target(settings: Settings, topic: str | None, to_file: IO[bytes] | None
     """
     if to_file is not None:
         return FileTarget(to_file, str(to_file.name))
-    from pbf_ray.kafka.client import client_config, wait_for_broker
+    from pbf_ray.cli.broker import reach_broker
     from pbf_ray.kafka.producer import RecordProducer
     from pbf_ray.kafka.topics import describe_topics
 
     kafka = settings.kafka
     name = topic or kafka.topics[0]
-    client = kafka.client_config()
-    wait_for_broker(client_config(kafka.bootstrap_servers, client), kafka.connect_timeout_s)
-    describe_topics(kafka.bootstrap_servers, [name], client)
-    return TopicTarget(
-        RecordProducer(kafka.bootstrap_servers, client), name, kafka.bootstrap_servers
-    )
+    # A producer would look for a missing topic for half a minute before it says so.
+    describe_topics(reach_broker(settings), [name])
+    producer = RecordProducer(kafka.bootstrap_servers, kafka.client_config())
+    return TopicTarget(producer, name, kafka.bootstrap_servers)
 
 
 def parse_rate(text: str, option: str, words: Mapping[str, float | None]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from pbf_ray.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pbf_ray.simulate import GroundTruth
+    from pbf_ray.simulate import GroundTruth, TwinConfig
 
 __all__ = ["simulate_command"]
 
@@ -27,27 +28,23 @@ _SHARE = click.FloatRange(0.0, 1.0)
 _AT_LEAST_ONE = click.IntRange(min=1)
 
 
-class _Start(click.ParamType):
+def _event_time(
+    _ctx: click.Context, _parameter: click.Parameter, value: str | None
+) -> float | None:
     """``now``, an ISO 8601 time, or seconds since 1970."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        if isinstance(value, float):
-            return value
-        if value == "now":
-            return time.time()
-        try:
-            return float(value)
-        except ValueError:
-            pass
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither now, nor ISO 8601, nor seconds since 1970", param, ctx)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if value is None:
+        return None
+    if value == "now":
+        return time.time()
+    with suppress(ValueError):
+        return float(value)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is neither now, nor ISO 8601, nor seconds since 1970"
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 @click.command("simulate")
@@ -74,7 +71,7 @@ class _Start(click.ParamType):
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--start",
-    type=_Start(),
+    callback=_event_time,
     metavar="TIME",
     help="Event time of the first record: now, ISO 8601 or seconds since 1970 "
     "[default: a fixed day in the past, so that equal options give equal records].",
@@ -132,6 +129,7 @@ class _Start(click.ParamType):
 @pass_invocation
 def simulate_command(
     invocation: Invocation,
+    /,
     topic: str | None,
     to_file: IO[bytes] | None,
     truth: Path | None,
@@ -166,7 +164,10 @@ def simulate_command(
         write_ground_truth(found, truth)
     report_sending(
         done,
-        details={"truth": found.to_dict() | {"config": None}, "truth_file": truth},
+        details={
+            "truth": {key: value for key, value in found.to_dict().items() if key != "config"},
+            "truth_file": truth,
+        },
         lines=_told(found, truth),
         as_json=as_json,
         to_stdout=is_stdout(to_file),
@@ -185,10 +186,11 @@ def _config(
     faults: tuple[str, ...],
     random_faults: int,
     **sizes: Any,
-) -> Any:
+) -> TwinConfig:
     from pbf_ray.simulate import TwinConfig, parse_fault
 
-    given = {} if start is None else {"start_time_s": start}
+    if start is not None:
+        sizes["start_time_s"] = start
     return TwinConfig(
         collection_interval_s=interval,
         missing_rate=missing,
@@ -198,7 +200,6 @@ def _config(
         max_disorder_s=max_disorder,
         faults=tuple(map(parse_fault, faults)),
         random_faults_per_build=random_faults,
-        **given,
         **sizes,
     )
 
@@ -215,14 +216,10 @@ def _told(truth: GroundTruth, file: Path | None) -> list[tuple[str, str]]:
         )
         if number
     ]
-    lines += [
-        (
-            "fault",
-            f"{fault.kind} in {fault.build_id}, layers {fault.first_layer} to {fault.last_layer}: "
-            f"{fault.records:,} records",
-        )
-        for fault in truth.faults
-    ]
+    for fault in truth.faults:
+        layers = f"layers {fault.first_layer} to {fault.last_layer}"
+        shown = f"{fault.kind} in {fault.build_id}, {layers}: {fault.records:,} records"
+        lines.append(("fault", shown))
     if file is not None:
         lines.append(("ground truth", str(file)))
     return lines

@@ -1,8 +1,8 @@
 """JSON records to Arrow columns, exactly as PySpark's ``from_json`` decodes them.
 
 ``from_json`` is the door. Inside, `record` reads one record exactly: `java_text` (bytes to text),
-`scanner`, `numbers`, `tokenizer` (text to tokens), `convert` and `json_text` (tokens to values). `common`
-takes the common record faster, and hands on whatever it is not sure of.
+`scanner`, `numbers`, `tokenizer` (text to tokens), `convert` and `json_text` (tokens to values).
+`common` takes the common record faster, and hands on whatever it is not sure of.
 """
 
 from pbf_ray.decode.batch import MODES, REJECTS_SCHEMA, DecodeResult, from_json

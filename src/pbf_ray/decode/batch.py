@@ -59,12 +59,12 @@ def from_json(
 
     Equal to Spark 4.3 on Java 17 with default options, to the bit.
 
-    - ``PERMISSIVE``: one row per value, and a column ``_corrupt_record`` with the text of every value
-      that is void or has a field that cannot be converted. A void record is a row of nulls.
+    - ``PERMISSIVE``: one row per value, and a column ``_corrupt_record`` with the text of every
+      value that is void or has a field that cannot be converted. A void record is a row of nulls.
     - ``FAILFAST``: raises at the first value that would have a ``_corrupt_record``.
-    - ``DROPMALFORMED``: leaves out what would have a ``_corrupt_record``, and null and blank values.
-      Spark's ``from_json`` does not know this mode; it is that of ``spark.read.json``, except that an
-      array at the root is corrupt here and not split into rows.
+    - ``DROPMALFORMED``: leaves out what would have a ``_corrupt_record``, and null and blank
+      values. Spark's ``from_json`` does not know this mode; it is that of ``spark.read.json``,
+      except that an array at the root is corrupt here and not split into rows.
     - ``dead_letter``: leaves out what is void as a whole, null and blank values, and records with a
       string that no store may hold; ``rejects`` has them. A record with a bad field stays, flagged.
 

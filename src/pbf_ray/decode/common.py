@@ -2,9 +2,9 @@
 
 It takes only records on which that scanner and the exact reader cannot differ: short (so no limit
 of depth, digits or chunks is near), valid UTF-8, without a backslash (so every string stands as it
-is), strict JSON except bare ``NaN``, ``Infinity`` and ``-Infinity`` (which both accept), no name twice
-in an object. What each value becomes is checked later, column by column, against the Python type that
-needs no conversion. On any doubt the answer is None, and the exact reader decides.
+is), strict JSON but for bare ``NaN``, ``Infinity`` and ``-Infinity`` (which both accept), no name
+twice in an object. What the values become is checked later, column by column: a value whose Python
+type is not that of its column is doubtful. On any doubt the exact reader decides.
 """
 
 from __future__ import annotations

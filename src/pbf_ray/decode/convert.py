@@ -1,18 +1,16 @@
 """Tokens to column values: what Spark's converters make of each JSON value.
 
-A field whose value cannot be converted is null and makes the row *partial*; reading goes on where the
-tokenizer stands then. Only where that leads nowhere is the record void.
+A field whose value cannot be converted is null and makes the row *partial*; reading goes on where
+the tokenizer stands then. Only where that leads nowhere is the record void.
 """
 
 from __future__ import annotations
 
-import ctypes
 import math
-import struct
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, Final
 
+from pbf_ray.decode.float32 import nearest_float32
 from pbf_ray.decode.java_text import storable_text
 from pbf_ray.decode.json_text import copied_value
 from pbf_ray.decode.problems import FIELD, JsonProblem
@@ -34,7 +32,6 @@ __all__ = [
     "PartialRow",
     "Row",
     "converted_object",
-    "nearest_float32",
     "scalar_converter",
     "struct_converter",
 ]
@@ -55,10 +52,9 @@ _QUOTED_NOT_FINITE: Final = {
 class PartialRow(Exception):  # noqa: N818 - never leaves this package
     """An object was read to its end, and some of its fields could not be converted."""
 
-    def __init__(self, row: Row, first_problem: JsonProblem) -> None:
-        super().__init__(row, first_problem)
+    def __init__(self, row: Row) -> None:
+        super().__init__(row)
         self.row = row
-        self.first_problem = first_problem
 
 
 def converted_object(tokens: Tokenizer, converters: dict[str, Converter]) -> Row:
@@ -73,7 +69,7 @@ def converted_object(tokens: Tokenizer, converters: dict[str, Converter]) -> Row
         JsonProblem: Reading cannot go on.
     """
     row: Row = {}
-    first_problem: JsonProblem | None = None
+    is_partial = False
     while (token := tokens.next_token()) != END_OBJECT and token != NONE:
         name = tokens.current_name()
         converter = converters.get(name) if name is not None else None
@@ -84,12 +80,12 @@ def converted_object(tokens: Tokenizer, converters: dict[str, Converter]) -> Row
             row[name] = converter(tokens)
         except PartialRow as partial:
             row[name] = partial.row
-            first_problem = first_problem or partial.first_problem
-        except JsonProblem as problem:
-            first_problem = first_problem or problem
+            is_partial = True
+        except JsonProblem:
+            is_partial = True
             tokens.skip_children()
-    if first_problem is not None:
-        raise PartialRow(row, first_problem)
+    if is_partial:
+        raise PartialRow(row)
     return row
 
 
@@ -100,7 +96,8 @@ def struct_converter(converters: dict[str, Converter]) -> Converter:
         token = _value_token(tokens)
         if token == START_OBJECT:
             return converted_object(tokens, converters)
-        return _null_or_fail(tokens, token)
+        _null_or_fail(tokens, token)
+        return None
 
     return convert
 
@@ -109,46 +106,13 @@ def scalar_converter(kind: str) -> Converter:
     """Converter to a scalar type.
 
     Args:
-        kind: Name of the Arrow type: ``string``, ``double``, ``float``, ``bool``, ``int8`` to ``int64``.
+        kind: Name of the Arrow type: ``string``, ``double``, ``float``, ``bool``, ``int8`` to
+            ``int64``.
 
     Raises:
         KeyError: No such kind.
     """
     return _SCALARS[kind]
-
-
-def nearest_float32(text: str) -> float:
-    """The 32-bit float nearest to a decimal text, ties to even, rounded once.
-
-    Args:
-        text: JSON number.
-    """
-    value = float(text)
-    rounded = ctypes.c_float(value).value
-    if math.isinf(value) or rounded == value:
-        return rounded
-    other = _float32_beyond(rounded, value)
-    # Only a double exactly halfway can have hidden on which side the decimal text lies.
-    if abs(value - _finite(rounded)) != abs(_finite(other) - value):
-        return rounded
-    exact, halfway = Decimal(text), Decimal(value)
-    if exact == halfway:
-        return rounded
-    return max(rounded, other) if exact > halfway else min(rounded, other)
-
-
-def _float32_beyond(rounded: float, value: float) -> float:
-    """The 32-bit neighbour of ``rounded`` on the side of ``value``."""
-    (bits,) = struct.unpack("<I", struct.pack("<f", abs(rounded)))
-    sign = math.copysign(1.0, value)
-    bits += 1 if abs(value) > abs(rounded) else -1
-    (magnitude,) = struct.unpack("<f", struct.pack("<I", bits))
-    return sign * float(magnitude)
-
-
-def _finite(value: float) -> float:
-    """The value, or for an infinity the power of two at which 32-bit rounding sees it."""
-    return math.copysign(2.0**128, value) if math.isinf(value) else value
 
 
 def _value_token(tokens: Tokenizer) -> int:
@@ -159,7 +123,7 @@ def _value_token(tokens: Tokenizer) -> int:
 
 
 def _null_or_fail(tokens: Tokenizer, token: int) -> None:
-    if token == NULL or token == NONE:
+    if token in (NULL, NONE):
         return
     if token == STRING:
         tokens.string()
@@ -170,14 +134,14 @@ def _to_string(tokens: Tokenizer) -> str | None:
     token = _value_token(tokens)
     if token == STRING:
         return storable_text(tokens.string())
-    if token == NULL or token == NONE:
+    if token in (NULL, NONE):
         return None
     return copied_value(tokens)
 
 
 def _to_bool(tokens: Tokenizer) -> bool | None:
     token = _value_token(tokens)
-    if token == TRUE or token == FALSE:
+    if token in (TRUE, FALSE):
         return token == TRUE
     _null_or_fail(tokens, token)
     return None

@@ -197,6 +197,7 @@ def _integer_digits(exponent: int, fraction: int, significant_bits: int) -> tupl
 
 
 def _estimated_decimal_exponent(fraction: int, exponent: int) -> int:
+    leading: float
     (leading,) = struct.unpack("<d", struct.pack("<Q", _ONE_BITS | fraction & _FRACTION_MASK))
     estimate = (leading - 1.5) * 0.289529654 + 0.176091259 + exponent * 0.301029995663981
     return math.floor(estimate)

@@ -2,7 +2,7 @@
 
 Spark reads a record through a Java reader: invalid UTF-8 becomes U+FFFD by Java's own rules, the
 JSON parser then works on UTF-16 code units, and a lone surrogate leaves as ``?``. Text inside the
-tokenizer is therefore a ``str`` of *code units*: a character beyond U+FFFF stands as two surrogates.
+tokenizer is therefore a ``str`` of *code units*: a character beyond U+FFFF is two surrogates.
 """
 
 from __future__ import annotations

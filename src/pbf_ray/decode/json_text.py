@@ -1,7 +1,7 @@
-"""Compact JSON text of a value, as Spark puts it where a string is wanted and something else stands.
+"""Compact JSON text of a value: what Spark makes of anything that stands where a string is wanted.
 
 The text is Jackson's: floats are printed as Java doubles, NaN and infinities in quotes, characters
-beyond U+FFFF as two ``\\uXXXX`` escapes.
+beyond U+FFFF as two hexadecimal escapes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,7 @@ from pbf_ray.decode.tokenizer import (
 __all__ = ["copied_value", "number_text"]
 
 _TO_ESCAPE: Final = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
-_SHORT_ESCAPES: Final = {
-    **{'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n"},
-    **{"\f": "\\f", "\r": "\\r"},
-}
+_SHORT_ESCAPES: Final = dict(zip('"\\\b\t\n\f\r', '"\\btnfr', strict=True))
 _LITERALS: Final = {TRUE: "true", FALSE: "false", NULL: "null"}
 _BRACKETS: Final = {START_OBJECT: "{", END_OBJECT: "}", START_ARRAY: "[", END_ARRAY: "]"}
 
@@ -106,4 +103,4 @@ def _quoted(units: str) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     unit = match[0]
-    return _SHORT_ESCAPES.get(unit) or f"\\u{ord(unit):04X}"
+    return "\\" + (_SHORT_ESCAPES.get(unit) or f"u{ord(unit):04X}")

@@ -23,10 +23,7 @@ _PLAIN: Final = {
     '"': re.compile('[^"\\\\\x00-\x1f]*'),
     "'": re.compile("[^'\\\\\x00-\x1f]*"),
 }
-_ESCAPES: Final = {
-    **{"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"},
-    **{'"': '"', "/": "/", "\\": "\\", "'": "'"},
-}
+_ESCAPES: Final = dict(zip("btnfr\"'/\\", "\b\t\n\f\r\"'/\\", strict=True))
 _HEX_DIGITS: Final = {ord(digit): int(digit, 16) for digit in "0123456789abcdefABCDEF"}
 
 
@@ -56,7 +53,7 @@ class Scanner:
 
     def fail_at(self, unit: str, what: str) -> NoReturn:
         """Stop at the unit just read."""
-        raise JsonProblem(SYNTAX, f"{what}, found {ascii(unit)}", self.position - 1)
+        raise JsonProblem(SYNTAX, f"{what}, found {unit!a}", self.position - 1)
 
     def next_unit(self, missing: str) -> str:
         """The next unit; a truncated record where there is none."""
@@ -170,4 +167,4 @@ class Scanner:
             if shown >= _MAX_SHOWN_TOKEN:
                 break
         token = self.units[start : min(self.position, start + 20)]
-        raise JsonProblem(SYNTAX, f"unknown token {ascii(token)}", start)
+        raise JsonProblem(SYNTAX, f"unknown token {token!a}", start)

@@ -1,4 +1,7 @@
-"""Values that no store may hold, decided at decoding so that every profile sees the same records."""
+"""Values that no store may hold.
+
+Decided at decoding, so that every profile of stores sees the same records.
+"""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Tokenizer(NumberScanner):
                 self._truncated_inside(context)
         if context.kind != _OBJECT:
             token = self._value_start(unit, context)
-            if token == START_OBJECT or token == START_ARRAY:
+            if token in (START_OBJECT, START_ARRAY):
                 self._open(token)
             self.token = token
             return token
@@ -123,14 +123,14 @@ class Tokenizer(NumberScanner):
 
     def skip_children(self) -> None:
         """Where an object or array has just begun, advance to its end."""
-        if self.token != START_OBJECT and self.token != START_ARRAY:
+        if self.token not in (START_OBJECT, START_ARRAY):
             return
         depth = 1
         while depth:
             token = self.next_token()
-            if token == START_OBJECT or token == START_ARRAY:
+            if token in (START_OBJECT, START_ARRAY):
                 depth += 1
-            elif token == END_OBJECT or token == END_ARRAY:
+            elif token in (END_OBJECT, END_ARRAY):
                 depth -= 1
             elif token == NONE:
                 if self._contexts[-1].kind != _ROOT:
@@ -139,7 +139,7 @@ class Tokenizer(NumberScanner):
 
     def current_name(self) -> str | None:
         """Name of the field that the current token belongs to."""
-        if self.token == START_OBJECT or self.token == START_ARRAY:
+        if self.token in (START_OBJECT, START_ARRAY):
             return self._contexts[-2].name
         return self._contexts[-1].name
 
@@ -156,7 +156,7 @@ class Tokenizer(NumberScanner):
 
     def _value_after_name(self) -> int:
         token, self._value_token = self._value_token, NONE
-        if token == START_OBJECT or token == START_ARRAY:
+        if token in (START_OBJECT, START_ARRAY):
             self._open(token)
         self.token = token
         return token
@@ -229,10 +229,10 @@ class Tokenizer(NumberScanner):
             self.literal("Infinity")
             self.set_not_finite(math.inf)
             return NUMBER
-        if unit == "+":
-            self.odd_number(self.next_unit("unfinished number"), negative=False)
-            return NUMBER
-        self.unexpected_value(unit)
+        if unit != "+":
+            self.unexpected_value(unit)
+        self.odd_number(self.next_unit("unfinished number"), negative=False)
+        return NUMBER
 
     def _truncated_inside(self, context: _Context) -> NoReturn:
         self.fail(f"the record ends inside an {_KIND_NAMES[context.kind]}", TRUNCATED)

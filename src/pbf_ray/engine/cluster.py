@@ -7,9 +7,8 @@ import logging
 import math
 import os
 import secrets
+import sys
 from pathlib import Path
-
-import ray
 
 from pbf_ray.logs import adopt_library_loggers
 
@@ -28,8 +27,9 @@ def connect(
 ) -> bool:
     """Connect this process to Ray unless it is connected.
 
-    Ray's token authentication is switched on in every case, with a token file of our own:
-    without that, Ray would make one in the home folder, and clients would have to know.
+    Ray's token authentication is switched on, with a token file of our own: left alone, Ray
+    makes one in the home folder. Ray reads these settings when it is imported, so a program
+    that has imported Ray before is left to what it has set itself.
 
     Args:
         address: ``"auto"`` or ``host:port`` of a running cluster; None starts a local one that
@@ -42,18 +42,17 @@ def connect(
     Returns:
         Whether this call connected (and ``disconnect`` is to be called).
     """
+    if "ray" not in sys.modules:
+        _authenticate(token_path, local=address is None)
+    import ray
+
     if ray.is_initialized():
         return False
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if os.environ["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN" not in os.environ:
-        os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token_path.absolute()))
-        if address is None:
-            _make_token(Path(os.environ["RAY_AUTH_TOKEN_PATH"]))
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     common = {
         "namespace": NAMESPACE,
         "log_to_driver": forward_logs,
-        "logging_level": logging.WARNING,
+        "logging_level": logging.ERROR,  # its advice is not for our users
     }
     if address is None:
         ray.init(
@@ -61,6 +60,7 @@ def connect(
             num_cpus=max(os.cpu_count() or 1, math.ceil(cpus_needed)),
             object_store_memory=object_store_mb * 1024 * 1024 if object_store_mb else None,
             include_dashboard=False,
+            _node_ip_address="127.0.0.1",
             **common,
         )
     else:
@@ -71,7 +71,19 @@ def connect(
 
 def disconnect() -> None:
     """Leave Ray; a local cluster ends."""
+    import ray
+
     ray.shutdown()
+
+
+def _authenticate(token_path: Path, *, local: bool) -> None:
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
+        return
+    if "RAY_AUTH_TOKEN" in os.environ:
+        return
+    path = os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token_path.absolute()))
+    if local:
+        _make_token(Path(path))
 
 
 def _make_token(path: Path) -> None:

@@ -9,7 +9,7 @@ import ray
 
 from pbf_ray.engine.ray_crew import RayCrew
 from pbf_ray.engine.spec import StreamSpec
-from pbf_ray.kafka.client import wait_for_broker
+from pbf_ray.kafka.client import client_config, wait_for_broker
 from pbf_ray.kafka.offsets import ClusterView
 from pbf_ray.logs import configure_logs
 from pbf_ray.streaming.checkpoint import CheckpointLog, JobIdentity
@@ -45,7 +45,7 @@ class CoordinatorActor:
         """
         spec = self._spec
         wait_for_broker(
-            spec.bootstrap_servers, spec.client, timeout_s=spec.pace.broker_patience_s
+            client_config(spec.bootstrap_servers, spec.client), spec.pace.broker_patience_s
         )
         view = ClusterView(spec.bootstrap_servers, spec.topics, spec.client)
         folder = CheckpointFolder(spec.checkpoint)

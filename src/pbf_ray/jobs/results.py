@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from pbf_ray.config import Settings
-from pbf_ray.contracts import OUTPUT_TABLES, TableContract
+from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.errors import PbfRayError
-from pbf_ray.storage import embedded_stores
+from pbf_ray.storage.layout import embedded_stores
 from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 
@@ -46,7 +46,7 @@ class Results:
             PbfRayError: If there is no such table, or the job has written nothing yet.
         """
         return self._stores.read(
-            self._contract(name), job_id=self._settings.job.name, columns=columns, limit=limit
+            self._known(name), job_id=self._settings.job.name, columns=columns, limit=limit
         )
 
     def polars(
@@ -62,7 +62,7 @@ class Results:
 
     def count(self, name: str) -> int:
         """Number of rows of the job in an output table."""
-        return self._stores.count(self._contract(name), job_id=self._settings.job.name)
+        return self._stores.count(self._known(name), job_id=self._settings.job.name)
 
     def books(self) -> dict[str, object]:
         """The books of the last commit: counts, anomalies by type, dead letters by reason.
@@ -82,15 +82,15 @@ class Results:
     def places(self) -> dict[str, str]:
         """Where everything lies: a place per table, and the checkpoint."""
         return {
-            **self._stores.places(),
+            **{name: self._stores.store(name).name for name in OUTPUT_TABLES},
             "checkpoint": str(self._settings.checkpoint_path.absolute()),
         }
 
     @staticmethod
-    def _contract(name: str) -> TableContract:
+    def _known(name: str) -> str:
         if name not in OUTPUT_TABLES:
             raise PbfRayError(
                 f"there is no output table {name!r}",
                 advice=f"the tables are {', '.join(OUTPUT_TABLES)}",
             )
-        return OUTPUT_TABLES[name]
+        return name

@@ -16,8 +16,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from pbf_ray.errors import BrokerUnavailableError
-from pbf_ray.kafka.client import ClientErrors, kafka_error, translate_error
+from pbf_ray.errors import BrokerError, BrokerUnavailableError, TopicMissingError
+from pbf_ray.kafka.client import ClientErrors, kafka_error, partition_missing, translate_error
 
 __all__ = ["EARLIEST", "LATEST", "AdminConnection", "uuid_text"]
 
@@ -134,13 +134,29 @@ class AdminConnection:
             )
             for spec in specs
         ]
-        return [
-            {
-                (place.topic, place.partition): int(self.answer(told, topic=place.topic).offset)
-                for place, told in answers.items()
-            }
-            for answers in asked
-        ]
+        try:
+            return [
+                {
+                    (place.topic, place.partition): int(self.answer(told, topic=place.topic).offset)
+                    for place, told in answers.items()
+                }
+                for answers in asked
+            ]
+        except BrokerError as error:
+            no_leader = error.facts.get("code") == "_NOENT"
+            if not no_leader and not isinstance(error, TopicMissingError):
+                raise
+            # Missing topic, missing partition and missing leader are told apart only here.
+            self._require(partitions)
+            problem = "partitions have no leader just now"
+            raise BrokerUnavailableError(self.address, problem) from error
+
+    def _require(self, partitions: Sequence[tuple[str, int]]) -> None:
+        answers = self.describe_topics(sorted({topic for topic, _ in partitions}))
+        for topic, number in partitions:
+            found = self.answer(answers[topic], topic=topic).partitions
+            if number not in {partition.id for partition in found}:
+                raise partition_missing(topic, number, self.address)
 
     def describe_topics(self, names: Sequence[str]) -> dict[str, Future[Any]]:
         """Ask for descriptions of topics; an answer per name."""

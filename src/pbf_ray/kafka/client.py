@@ -30,6 +30,7 @@ __all__ = [
     "ClientErrors",
     "client_config",
     "kafka_error",
+    "partition_missing",
     "translate_error",
     "wait_for_broker",
 ]
@@ -235,6 +236,17 @@ def translate_error(
         return BrokerUnavailableError(address, f"{what}: {told.str()}", waited_s=waited_s)
     return BrokerError(
         f"{address}, {what}: {told.str()}", address=address, topic=topic, code=told.name()
+    )
+
+
+def partition_missing(topic: str, partition: int, address: str) -> BrokerError:
+    """The error for a partition that its topic does not have."""
+    return BrokerError(
+        f"topic {topic} on {address} has no partition {partition}",
+        advice="it was made anew with fewer partitions, or the number is wrong",
+        topic=topic,
+        partition=partition,
+        address=address,
     )
 
 

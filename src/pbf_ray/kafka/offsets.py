@@ -118,7 +118,8 @@ class ClusterView:
         Records of transactions that are still open, and all after them, lie beyond it.
 
         Raises:
-            TopicMissingError: If a topic or partition does not exist.
+            TopicMissingError: If a topic does not exist.
+            BrokerError: If a topic has no such partition.
             BrokerUnavailableError: If nobody answers within the time-out.
             AccessDeniedError: If the broker denies it.
         """
@@ -131,7 +132,8 @@ class ClusterView:
         """First and end (exclusive, see ``ends``) of the readable offsets of each partition.
 
         Raises:
-            TopicMissingError: If a topic or partition does not exist.
+            TopicMissingError: If a topic does not exist.
+            BrokerError: If a topic has no such partition.
             BrokerUnavailableError: If nobody answers within the time-out.
             AccessDeniedError: If the broker denies it.
         """

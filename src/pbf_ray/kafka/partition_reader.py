@@ -22,7 +22,13 @@ import numpy.typing as npt
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pbf_ray.errors import BrokerUnavailableError, OffsetsVanishedError
-from pbf_ray.kafka.client import NO_SETTINGS, ClientErrors, client_config, translate_error
+from pbf_ray.kafka.client import (
+    NO_SETTINGS,
+    ClientErrors,
+    client_config,
+    partition_missing,
+    translate_error,
+)
 
 __all__ = ["PartitionReader", "ReadBatch"]
 
@@ -181,7 +187,8 @@ class PartitionReader:
 
         Raises:
             OffsetsVanishedError: If the broker no longer (or not yet) has an offset.
-            TopicMissingError: If a topic or partition does not exist.
+            TopicMissingError: If a topic does not exist.
+            BrokerError: If a topic has no such partition.
             BrokerUnavailableError: If nothing arrives for ``timeout_s``.
             AccessDeniedError: If the broker denies reading.
             ValueError: If a range is negative or backwards.
@@ -304,9 +311,8 @@ class PartitionReader:
             first, end = self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=10.0)
         except KafkaException as failure:
             return translate_error(failure, address=self._address, topic=topic)
-        return OffsetsVanishedError(
-            topic, partition, wanted=state.reached, first=first, last=end - 1
-        )
+        last = end - 1 if end > first else None
+        return OffsetsVanishedError(topic, partition, wanted=state.reached, first=first, last=last)
 
     def _suspend_if_full(self, key: _Key, waiting: Mapping[_Key, int]) -> None:
         """Stop fetching a partition that has its range and holds enough beyond it."""
@@ -325,8 +331,21 @@ class PartitionReader:
         last = self._errors.last
         if last is not None:
             told = translate_error(last, address=self._address, resource=shown)
-            if not told.transient:
-                return told
+            return (
+                told
+                if not told.transient
+                else BrokerUnavailableError(self._address, problem, waited_s=timeout_s)
+            )
+        # The connection is well: perhaps there is no such partition. librdkafka waits for one.
+        for topic, partition in sorted(waiting):
+            try:
+                found = self._consumer.list_topics(topic, timeout=5.0).topics[topic]
+            except KafkaException as error:
+                return translate_error(error, address=self._address, waited_s=timeout_s)
+            if found.error is not None:
+                return translate_error(found.error, address=self._address, topic=topic)
+            if partition not in found.partitions:
+                return partition_missing(topic, partition, self._address)
         return BrokerUnavailableError(self._address, problem, waited_s=timeout_s)
 
     def _cut(self, wanted: Mapping[_Key, tuple[int, int]]) -> ReadBatch:

@@ -27,6 +27,8 @@ _DEFAULTS: Mapping[str, str] = {
     "queue.buffering.max.kbytes": "32768",
     "request.timeout.ms": "30000",
     "retry.backoff.ms": "100",
+    # How long records for a topic that does not exist wait for it to appear.
+    "topic.metadata.propagation.max.ms": "5000",
 }
 
 

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 __all__ = ["LayerKey", "bucket_of", "group_rows", "sorted_groups", "stable_hash"]
@@ -78,20 +77,23 @@ def group_rows(
         raise ValueError(f"build_id has {len(build_id)} rows, layer has {len(layer)}")
     builds, build_codes = _encode(build_id)
     layers, layer_codes = _encode(layer)
-    pairs, codes = _encode(pa.array(build_codes * len(layers) + layer_codes))
-    return codes, [(builds[p // len(layers)], layers[p % len(layers)]) for p in pairs]
+    pairs = pa.array(build_codes * len(layers) + layer_codes).dictionary_encode()
+    keys = [divmod(pair, len(layers)) for pair in pairs.dictionary.to_pylist()]
+    codes = pairs.indices.to_numpy().astype(np.int64)
+    return codes, [(builds[build], layers[number]) for build, number in keys]
 
 
 def _encode(column: pa.Array | pa.ChunkedArray) -> tuple[list[Any], NDArray[np.int64]]:
+    # The values of the column, None last, and the index of each row's value among them.
     if pa.types.is_dictionary(column.type):
         # Its dictionary may repeat entries, hold unused ones, and differ from chunk to chunk.
         column = column.cast(column.type.value_type)
     # Chunks are not combined: the texts of a big table may not fit into one array.
-    encoded = pa.chunked_array(column).dictionary_encode().unify_dictionaries()
+    chunked = pa.chunked_array([column]) if isinstance(column, pa.Array) else column
+    encoded = chunked.dictionary_encode().unify_dictionaries()
     if encoded.num_chunks == 0:
-        return [], np.empty(0, np.int64)
+        return [None], np.empty(0, np.int64)
     values = encoded.chunk(0).dictionary.to_pylist()
-    # Null is a key like others; its code comes after those of the values.
     codes = np.concatenate(
         [chunk.indices.fill_null(len(values)).to_numpy() for chunk in encoded.chunks]
     )

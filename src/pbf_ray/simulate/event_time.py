@@ -23,6 +23,8 @@ EPOCH_FORMATS: Final[dict[str, int]] = {
 
 _DAY_S: Final = 86_400.0
 _STRAGGLER_S: Final = 3_600.0
+_DOUBLED_HOUR_DISORDER_S: Final = 300.0
+"""A step back by more, within the hour that autumn doubles, is the second of the two hours."""
 _TIME_OF_DAY: Final = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?", re.ASCII)
 
 
@@ -137,11 +139,10 @@ class TimeOfDay:
         return instant
 
     def _instant(self, local: datetime) -> float:
-        instants = [local.replace(fold=fold).timestamp() for fold in (0, 1)]
-        if self._newest is None:
-            return instants[0]
-        newest = self._newest
-        return min(instants, key=lambda instant: abs(instant - newest))
+        first, second = (local.replace(fold=fold).timestamp() for fold in (0, 1))
+        if self._newest is None or first >= self._newest - _DOUBLED_HOUR_DISORDER_S:
+            return first
+        return second
 
 
 def _time_of_day(value: object) -> time:

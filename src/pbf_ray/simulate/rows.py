@@ -168,7 +168,9 @@ def _splitter(form: FileForm) -> Callable[[str], list[str]]:
 
     def split(text: str) -> list[str]:
         if quoted and '"' in text:
-            cells = next(csv.reader([text], delimiter=separator, strict=True))
+            cells = next(
+                csv.reader([text], delimiter=separator, strict=True, skipinitialspace=True)
+            )
         else:
             cells = text.split(separator)
         return [cell.strip() for cell in cells]

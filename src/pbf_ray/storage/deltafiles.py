@@ -11,6 +11,7 @@ import datetime as dt
 import errno
 import json
 import os
+import re
 import uuid
 from pathlib import Path
 from typing import Any, Final
@@ -35,17 +36,27 @@ _YEARS_US: Final = (-62_135_596_800_000_000, 253_402_300_799_000_000)
 """From the start of year 1 to the last whole second of year 9999: what ISO text can say."""
 _YEARS_DAYS: Final = (-719_162, 2_932_896)
 
+_NATIVE_NUMBER: Final = re.compile(r"os error (\d+)")
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _LATER: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
 
 
-def file_error(store: str, what: str, error: OSError) -> StoreError:
-    """An operating system error as ours, transient or not."""
-    problem = f"{what}: {error}"
-    if error.errno in _LATER:
+def file_error(store: str, what: str, error: Exception) -> StoreError:
+    """An error of the operating system as ours, transient or not.
+
+    Args:
+        store: Name of the store, for messages.
+        what: What failed.
+        error: An OSError; or one of a native library that only says "(os error 28)".
+    """
+    told = _NATIVE_NUMBER.search(str(error))
+    number = getattr(error, "errno", None) or (int(told[1]) if told else None)
+    problem = f"{what}: {_COLOURS.sub('', str(error))}"
+    if number in _LATER:
         return StoreUnavailableError(store, problem, advice="make room, see the disk")
-    if error.errno is None:
+    if number is None:
         return StoreContentError(store, problem, advice="the file is damaged: see the disk")
-    if error.errno == errno.ENOENT:
+    if number == errno.ENOENT:
         return StoreError(store, problem, advice="was the store prepared, or its folder removed?")
     return StoreError(store, problem, advice="see the rights of this user and the place")
 

@@ -216,12 +216,8 @@ class DeltaLog:
             )
         if isinstance(error, (SchemaMismatchError, DeltaProtocolError)):
             return StoreContentError(self.store, f"{self.table}: {error}", table=self.table)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) or "os error" in str(error):
             return file_error(self.store, self.table, error)
-        if any(sign in str(error) for sign in ("os error 28", "os error 122", "os error 5)")):
-            return StoreUnavailableError(
-                self.store, f"{self.table}: {error}", advice="make room, see the disk"
-            )
         return StoreError(self.store, f"{self.table}: {error}")
 
 

@@ -1,8 +1,8 @@
 """Arrow tables as SQL columns, exactly: what a column cannot hold stands in a sidecar column.
 
 A struct becomes one column per leaf (``_metadata.producer_id`` is ``_metadata_producer_id``), a
-timestamp and a date ISO text, a bool 0 or 1. SQL people query those. Values that they cannot hold
-are SQL NULL there and a text in the JSON object of the column ``_exact``, by path:
+timestamp and a date ISO text, a bool 0 or 1. SQL people query those. A value that they cannot hold
+is SQL NULL there (-0.0 is 0) and a text in the JSON object of the column ``_exact``, by path:
 
 =======================  =======================================================
 NaN                      ``"NaN"``, with other bits than the usual ``"bits:7ff8..."``
@@ -142,6 +142,8 @@ def _sql_type(kind: pa.DataType) -> str | None:
 def encode(table: pa.Table) -> list[list[Any]]:
     """Columns of Python values in the order of :func:`columns_of`, ready to be bound.
 
+    A null number is NaN: SQLite stores that as NULL.
+
     Args:
         table: Rows in the schema of a contract for which ``columns_of`` did not raise.
     """
@@ -184,10 +186,8 @@ def _encode_leaf(
         odd = valid & (np.isnan(numbers) | ((numbers == 0) & np.signbit(numbers)))
         for row in np.flatnonzero(odd).tolist():
             tokens.setdefault(row, {})[path] = _float_token(numbers[row])
-        # NaN is bound as NULL, which is also what Arrow's nulls have become here.
+        # Arrow's nulls have become NaN here, and SQLite takes NaN for NULL.
         plain: list[Any] = numbers.tolist()
-        for row in np.flatnonzero(odd).tolist():
-            plain[row] = None
         return plain
     if pa.types.is_temporal(kind):
         return _encode_time(array, path, tokens)
@@ -255,7 +255,7 @@ def decode(
         for row, text in enumerate(exact):
             if text is not None:
                 for path, token in json.loads(text).items():
-                    tokens.setdefault(path, {})[row] = token
+                    tokens.setdefault(path, {})[row] = str(token)
     except (ValueError, AttributeError, TypeError) as error:
         raise StoreContentError(
             store, f"{table}.{EXACT_COLUMN} holds {text!r}, which is not ours: {error}"

@@ -93,7 +93,7 @@ class Stage(Protocol):
 
     def stage(
         self, contract: TableContract, table: pa.Table, *, job_id: str, epoch: int, part: str
-    ) -> StagedRows:
+    ) -> tuple[StagedRows, ...]:
         """Put rows of one table there, invisibly."""
 
 
@@ -182,9 +182,9 @@ def _staged(
     stores: Stage, tables: Mapping[str, pa.Table], stamp: RowStamp, part: str
 ) -> tuple[StagedRows, ...]:
     return tuple(
-        stores.stage(
+        rows
+        for name, table in tables.items()
+        for rows in stores.stage(
             OUTPUT_TABLES[name], table, job_id=stamp.job_id, epoch=stamp.epoch, part=part
         )
-        for name, table in tables.items()
-        if table.num_rows
     )

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.store_suite import StoreSuite
-
 from pbf_ray.storage.delta import DeltaStore
+from support.store_suite import StoreSuite
 
 
 class TestDeltaStore(StoreSuite):
