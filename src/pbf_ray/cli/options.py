@@ -98,4 +98,5 @@ def target_options(command: _Command) -> _Command:
 
 def is_stdout(file: IO[bytes] | None) -> bool:
     """Whether ``--to-file`` was ``-``."""
-    return file is not None and file.name == "<stdout>"
+    # Streams without a file behind them (tests, pipes into other programs) have no name.
+    return file is not None and getattr(file, "name", "<stdout>") == "<stdout>"

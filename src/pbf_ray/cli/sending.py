@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
@@ -28,6 +28,7 @@ __all__ = [
     "Target",
     "TopicTarget",
     "open_target",
+    "paced",
     "parse_rate",
     "report_sending",
     "send_all",
@@ -181,7 +182,7 @@ def open_target(settings: Settings, topic: str | None, to_file: IO[bytes] | None
         TopicMissingError: There is no such topic.
     """
     if to_file is not None:
-        return FileTarget(to_file, str(to_file.name))
+        return FileTarget(to_file, getattr(to_file, "name", "<stdout>"))
     from pbf_ray.cli.broker import reach_broker
     from pbf_ray.kafka.producer import RecordProducer
     from pbf_ray.kafka.topics import describe_topics
@@ -192,6 +193,32 @@ def open_target(settings: Settings, topic: str | None, to_file: IO[bytes] | None
     describe_topics(reach_broker(settings), [name])
     producer = RecordProducer(kafka.bootstrap_servers, kafka.client_config())
     return TopicTarget(producer, name, kafka.bootstrap_servers)
+
+
+def paced(
+    records: Iterable[SimulatedRecord],
+    signals: StopSignals,
+    *,
+    speed: float | None = None,
+    rate: float | None = None,
+) -> Iterator[SimulatedRecord]:
+    """The records at the right moment; after a signal, the one that is waiting comes at once.
+
+    Args:
+        records: The records.
+        signals: Ctrl-C and SIGTERM.
+        speed: Seconds of event time per second.
+        rate: Records per second, instead of a speed.
+    """
+    from pbf_ray.simulate import pace
+
+    asked = signals.asked
+
+    def clock() -> float:
+        # Told to stop, pace() itself would drop a record that is counted already.
+        return math.inf if asked.is_set() else time.monotonic()
+
+    return pace(records, speed=speed, rate=rate, clock=clock, sleep=asked.wait)
 
 
 def parse_rate(text: str, option: str, words: Mapping[str, float | None]) -> float | None:
@@ -221,7 +248,8 @@ def send_all(
     """Send records until they or the patience of the user end; everything sent is accounted for.
 
     Args:
-        records: The records; they end when ``signals.asked`` is set.
+        records: The records. After a signal no further one is taken, so that whoever counts them
+            has counted those that were sent.
         target: Where to.
         signals: Ctrl-C and SIGTERM.
         expected: About how many there are, None if nobody knows.
@@ -240,6 +268,8 @@ def send_all(
             for record in records:
                 target.send(record)
                 read += 1
+                if signals.received:
+                    break
                 # Looking at the clock costs as much as sending.
                 if read % 64 == 0 and (now_s := time.monotonic()) >= next_s:
                     next_s = now_s + _UPDATE_S

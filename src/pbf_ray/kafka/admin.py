@@ -45,14 +45,17 @@ class AdminConnection:
         name: What it is for, in the log.
 
     Attributes:
-        client: The admin client; give its calls ``request_timeout=timeout_s``.
+        client: The admin client.
         address: The bootstrap servers.
         timeout_s: As given.
+        attempt_s: Time-out for requests within ``steadily``: short, as a leader that has died
+            swallows the request, and the next attempt goes to its successor.
     """
 
     def __init__(self, config: Mapping[str, Any], *, timeout_s: float, name: str) -> None:
         self.address = str(config["bootstrap.servers"])
         self.timeout_s = timeout_s
+        self.attempt_s = min(timeout_s, 5.0)
         self._errors = ClientErrors(name)
         settings: dict[str, Any] = {**config, "error_cb": self._errors}
         self.client = AdminClient(settings)
@@ -69,23 +72,17 @@ class AdminConnection:
             BrokerError: Its subclass for what went wrong.
         """
         try:
-            # The request has the same time-out; the rest is for the answer's way back.
+            # The request's own time-out is shorter and says more.
             told = future.result(self.timeout_s + 5.0)
         except KafkaException as error:
             self.client.poll(0)
-            timed_out = kafka_error(error).code() == KafkaError._TIMED_OUT  # noqa: SLF001
-            problem = translate_error(
-                error,
-                address=self.address,
-                topic=topic,
-                resource=resource,
-                waited_s=self.timeout_s if timed_out else 0.0,
-            )
             last = self._errors.last
-            if timed_out and last is not None:
+            if last is not None and kafka_error(error).code() == KafkaError._TIMED_OUT:  # noqa: SLF001
                 # "Timed out" is what the call knows; the connection knows why.
-                problem = translate_error(last, address=self.address, waited_s=self.timeout_s)
-            raise problem from error
+                raise translate_error(last, address=self.address, resource=resource) from error
+            raise translate_error(
+                error, address=self.address, topic=topic, resource=resource
+            ) from error
         self.client.poll(0)
         self._errors.clear()
         return told
@@ -103,9 +100,13 @@ class AdminConnection:
         while True:
             try:
                 return question()
-            except BrokerUnavailableError:
+            except BrokerUnavailableError as error:
                 if time.monotonic() + pause_s > deadline:
-                    raise
+                    cause = self._errors.last or error.__cause__ or error.what
+                    reason = cause.str() if isinstance(cause, KafkaError) else str(cause)
+                    raise BrokerUnavailableError(
+                        self.address, reason, waited_s=self.timeout_s
+                    ) from error
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.5)
 
@@ -130,7 +131,7 @@ class AdminConnection:
             self.client.list_offsets(
                 dict.fromkeys(request, spec),
                 isolation_level=IsolationLevel.READ_COMMITTED,
-                request_timeout=self.timeout_s,
+                request_timeout=self.attempt_s,
             )
             for spec in specs
         ]
@@ -163,6 +164,6 @@ class AdminConnection:
         if not names:
             return {}
         answers: dict[str, Future[Any]] = self.client.describe_topics(
-            TopicCollection(list(names)), request_timeout=self.timeout_s
+            TopicCollection(list(names)), request_timeout=self.attempt_s
         )
         return answers

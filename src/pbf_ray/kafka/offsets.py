@@ -97,7 +97,7 @@ class ClusterView:
 
     def _described(self) -> ClusterDescription:
         admin = self._admin
-        cluster = admin.client.describe_cluster(request_timeout=admin.timeout_s)
+        cluster = admin.client.describe_cluster(request_timeout=admin.attempt_s)
         answers = admin.describe_topics(self._topics)
         cluster_id = admin.answer(cluster, resource="the cluster's id").cluster_id or ""
         topics: dict[str, TopicPartitions] = {}

@@ -151,8 +151,7 @@ def create_topics(
         AccessDeniedError: If the cluster denies it.
     """
     admin = AdminConnection(config, timeout_s=timeout_s, name="topics")
-    cluster = admin.client.describe_cluster(request_timeout=timeout_s)
-    brokers = len(admin.answer(cluster, resource="the list of brokers").nodes)
+    brokers = admin.steadily(lambda: _brokers(admin))
     there = admin.steadily(lambda: _existing(admin, [spec.name for spec in specs]))
     fitted = {spec.name: spec.clamped(brokers) if clamp_replication else spec for spec in specs}
     missing = [fitted[spec.name] for spec in specs if spec.name not in there]
@@ -237,6 +236,12 @@ def delete_topics(
     _await_topics(admin, names, present=False)
 
 
+def _brokers(admin: AdminConnection) -> int:
+    """How many brokers are up."""
+    cluster = admin.client.describe_cluster(request_timeout=admin.attempt_s)
+    return len(admin.answer(cluster, resource="the list of brokers").nodes)
+
+
 def _existing(admin: AdminConnection, names: Sequence[str]) -> set[str]:
     """Which of the topics exist."""
     there = set()
@@ -294,7 +299,7 @@ def _states(admin: AdminConnection, names: Sequence[str]) -> list[TopicState]:
     places = [(name, part.id) for name in names for part in told[name].partitions]
     resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
     settings = admin.client.describe_configs(
-        list(resources.values()), request_timeout=admin.timeout_s
+        list(resources.values()), request_timeout=admin.attempt_s
     )
     firsts, ends = admin.offsets(places, EARLIEST, LATEST)
     return [

@@ -5,6 +5,9 @@ it numba marks no operation ``contract`` or ``reassoc``, and LLVM fuses ``a * b 
 both operations carry ``contract``. The tests hold the kernels to the bits of plain Python.
 ``error_model="numpy"`` makes a division IEEE (no ZeroDivisionError branch), which is what lets
 LLVM vectorise it.
+
+numba notices a changed kernel by the time stamp of its file: after a change of the options here,
+remove the ``__pycache__`` of this folder.
 """
 
 from __future__ import annotations

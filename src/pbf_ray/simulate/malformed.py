@@ -21,6 +21,7 @@ _NOT_JSON: Final[tuple[bytes, ...]] = (
 )
 _BLANK: Final[tuple[bytes, ...]] = (b"", b" ", b"\r\n")
 _WRONG_TYPES: Final[tuple[bytes, ...]] = (b'"1600.5"', b"true", b"[1600.5]", b'{"value":1600.5}')
+_METADATA: Final = b'"_metadata":'
 _EXTRA: Final = b',"firmware":"4.2.1","optics":{"spot_um":[80,81.5],"window":null}}'
 _CHANNEL_TOKENS: Final = {
     channel: re.compile(b'(?<="' + channel.encode() + b'":)[^,]+') for channel in CHANNELS
@@ -40,7 +41,8 @@ def malform(value: bytes, kind: MalformedKind, rng: np.random.Generator) -> byte
     """
     match kind:
         case "truncated":
-            return value[: int(rng.integers(1, len(value)))]
+            # Not within the metadata: Spark keeps some records that are cut off there, flagged.
+            return value[: int(rng.integers(1, value.index(_METADATA)))]
         case "not_json":
             return _NOT_JSON[int(rng.integers(len(_NOT_JSON)))]
         case "blank":

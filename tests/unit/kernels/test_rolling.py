@@ -117,6 +117,16 @@ def test_item_50_nan_and_infinities_propagate_to_the_end() -> None:
     assert np.isnan(std[2])
 
 
+def test_where_there_is_no_value_the_arrays_hold_zeros() -> None:
+    values, valid = arrays([[NAN, 1e300, 3.0, INF], [None, None, None, 1.0]])
+    frame = rolling_update(
+        np.arange(4, dtype=np.uint64), np.array([0, 1, 4]), values, valid, RollingState.empty(2, 2)
+    )
+    assert not frame.avg[~frame.avg_valid].any()
+    assert not frame.std[~frame.std_valid].any()
+    assert frame.std_valid.tolist() == [[False, False, True, True], [False] * 4]
+
+
 def test_overflow_gives_infinity_not_an_error() -> None:
     avg, std = roll([1.7e308, 1.7e308])
     assert avg == [1.7e308, INF]

@@ -23,10 +23,7 @@ def test_decode_undoes_encode(table: pa.Table) -> None:
     assert len(columns) == len(columns_of(EVERY_TYPE, store="s"))
     # SQLite has neither NaN, which it stores as NULL, nor -0.0, which it stores as 0.0.
     stored = [
-        [
-            None if value != value else value or abs(value) if value == 0 else value
-            for value in column
-        ]
+        [None if value != value else value + 0 if value == 0 else value for value in column]
         for column in columns
     ]
     back = decode(stored, table.schema, store="s", table="every_type")
