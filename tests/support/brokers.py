@@ -8,6 +8,7 @@ will do. The terminal summary says which broker was used.
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,9 +16,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pbf_ray.errors import MissingDependencyError
+from pbf_ray.errors import BrokerError, MissingDependencyError
 from pbf_ray.kafka.client import client_config
 from pbf_ray.kafka.embedded import EmbeddedBroker
+from pbf_ray.kafka.offsets import ClusterView
 from services.apache_kafka import ApacheKafka, apache_kafka_missing
 
 __all__ = [
@@ -97,7 +99,18 @@ def make_topic(kafka_broker: str, request: pytest.FixtureRequest) -> Callable[..
         name = _unique(request.node.name)
         topic = NewTopic(name, partitions, 1, config=dict(config or {}))
         admin.create_topics([topic])[name].result()
-        return name
+        places = [(name, number) for number in range(partitions)]
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                ClusterView(kafka_broker, [name]).ranges(places)
+            except BrokerError:
+                # A new topic, and then its leaders, take a moment to be known everywhere.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return name
 
     return make
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
-from pbf_ray.contracts import CHANNELS, RECORD_SCHEMA
+from pbf_ray.contracts import CHANNELS, OUTPUT_TABLES, RECORD_SCHEMA
 from pbf_ray.decode import from_json
 
 DEFAULT_RULES = (
@@ -284,3 +285,59 @@ def assert_table(name: str, found: pa.Table, wanted: dict[Any, dict[str, Any]]) 
             assert same(value, wanted[key][column]), (
                 f"{name} {key} {column}: found {value!r}, expected {wanted[key][column]!r}"
             )
+
+
+class ExpectedTables:
+    """The same as Arrow, for tables too large to compare row by row."""
+
+    def __init__(self, wanted: Expected) -> None:
+        self._tables = {
+            name: self._sorted(name, self._arrow(name, rows))
+            for name, rows in wanted.tables.items()
+        }
+        self.books = wanted.books
+
+    def assert_table(self, name: str, found: pa.Table) -> None:
+        """The table holds exactly these rows, to the bit, whatever their order."""
+        wanted = self._tables[name]
+        found = self._sorted(name, found.select(wanted.schema.names))
+        key = OUTPUT_TABLES[name].key
+        lacking = set(wanted[key].to_pylist()) - set(found[key].to_pylist())
+        assert not lacking, f"{name}: {len(lacking)} rows are missing, such as {sorted(lacking)[:3]}"
+        assert found.num_rows == wanted.num_rows, (
+            f"{name}: {found.num_rows} rows, expected {wanted.num_rows}"
+        )
+        for column in wanted.schema.names:
+            left, right = _bits(found[column]), _bits(wanted[column])
+            if not left.equals(right):
+                self._explain(name, column, found, wanted)
+
+    @staticmethod
+    def _explain(name: str, column: str, found: pa.Table, wanted: pa.Table) -> None:
+        key = OUTPUT_TABLES[name].key
+        for left, right, place in zip(
+            found[column].to_pylist(), wanted[column].to_pylist(), wanted[key].to_pylist(), strict=True
+        ):
+            assert same(left, right), f"{name} {place} {column}: found {left!r}, expected {right!r}"
+        raise AssertionError(f"{name}.{column} differs")
+
+    @staticmethod
+    def _arrow(name: str, rows: dict[Any, dict[str, Any]]) -> pa.Table:
+        schema = OUTPUT_TABLES[name].schema
+        fields = [column for column in schema if column.name not in RUN_COLUMNS]
+        return pa.Table.from_pylist(list(rows.values()), schema=pa.schema(fields))
+
+    @staticmethod
+    def _sorted(name: str, table: pa.Table) -> pa.Table:
+        return table.sort_by(OUTPUT_TABLES[name].key).combine_chunks()
+
+
+def _bits(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Doubles as their bits, all NaN alike; other types as they are."""
+    if column.type != pa.float64():
+        return column.combine_chunks()
+    array = column.combine_chunks()
+    valid = np.asarray(array.is_valid())
+    values = np.where(valid, np.asarray(array.fill_null(0.0)), 0.0)
+    bits = np.where(np.isnan(values), np.float64("nan"), values).view(np.int64)
+    return pa.array(bits, mask=~valid)

@@ -18,13 +18,24 @@ if TYPE_CHECKING:
     from pbf_ray.jobs.stream import JobResult
     from pbf_ray.streaming.progress import Progress
 
-__all__ = ["FollowedJob", "follow", "next_steps", "plain_result", "report"]
+__all__ = [
+    "FollowedJob",
+    "follow",
+    "next_steps",
+    "plain_result",
+    "report",
+    "run_to_end",
+    "write_result",
+]
 
 _POLL_S: Final = 0.2
 
 
 class FollowedJob(Protocol):
     """What following needs of a job."""
+
+    def start(self) -> object:
+        """Begin."""
 
     def wait(self, timeout_s: float) -> JobResult | None:
         """The result, or None if the job has not ended in that time."""
@@ -34,6 +45,29 @@ class FollowedJob(Protocol):
 
     def stop(self) -> None:
         """Finish the epoch, commit, end."""
+
+    def close(self) -> None:
+        """End at once whatever still runs."""
+
+
+def run_to_end(job: FollowedJob) -> JobResult:
+    """Start a job, show its progress on stderr, and follow it to its end.
+
+    Raises:
+        PbfRayError: The job failed.
+        KeyboardInterrupt: A second signal came; everything is ended.
+    """
+    from pbf_ray.cli.live import LiveProgress
+    from pbf_ray.cli.signals import StopSignals
+
+    with StopSignals() as signals:
+        try:
+            with LiveProgress(sys.stderr) as shown:
+                job.start()
+                signals.renew()
+                return follow(job, shown, signals)
+        finally:
+            job.close()
 
 
 def follow(job: FollowedJob, shown: LiveProgress, signals: StopSignals) -> JobResult:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, TextIO
+from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 from pbf_ray.cli.render.progress import Part, progress_line
-from pbf_ray.cli.render.text import console_for
+from pbf_ray.cli.render.text import console_for, duration
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 __all__ = ["LiveProgress"]
 
@@ -42,17 +45,22 @@ class LiveProgress:
         self._began_s = clock()
         self._next_s = self._began_s + min(every_s, _FIRST_S)
         self._live: Any = None
-        self._spinner: Any = None
+        self._progress: Mapping[str, Any] | None = None
 
     def __enter__(self) -> Self:
         if self._stream.isatty():
             from rich.live import Live
             from rich.spinner import Spinner
 
-            self._spinner = Spinner("dots", text="starting")
+            spinner = Spinner("dots")
+
+            def render() -> Spinner:
+                spinner.update(text=self._text())
+                return spinner
+
             # Log lines go to stderr as well: rich then writes them above the live line.
             self._live = Live(
-                self._spinner,
+                get_renderable=render,
                 console=console_for(self._stream),
                 refresh_per_second=8,
                 transient=True,
@@ -77,23 +85,29 @@ class LiveProgress:
         Args:
             progress: The fields of ``Progress`` as plain values.
         """
+        self._progress = progress
         now_s = self._clock()
-        elapsed_s = now_s - self._began_s
-        if self._live is not None:
-            from rich.text import Text
-
-            width = self._live.console.width - 2  # the spinner takes two
-            self._spinner.update(text=Text.assemble(*self._line(progress, elapsed_s, width)))
-        elif now_s >= self._next_s:
+        if self._live is None and now_s >= self._next_s:
             self._next_s = now_s + self._every_s
-            text = "".join(part for part, _ in self._line(progress, elapsed_s, None))
-            self._stream.write(f"{text}\n")
-            self._stream.flush()
+            line = self._line(progress, now_s - self._began_s, None)
+            self._write("".join(part for part, _ in line))
 
     def note(self, text: str) -> None:
         """Write a line of its own, above the live one."""
-        if self._live is not None:
-            self._live.console.print(text, highlight=False, markup=False)
+        if self._live is None:
+            self._write(text)
         else:
-            self._stream.write(f"{text}\n")
-            self._stream.flush()
+            self._live.console.print(text, highlight=False, markup=False)
+
+    def _text(self) -> Text:
+        from rich.text import Text
+
+        elapsed_s = self._clock() - self._began_s
+        if self._progress is None:
+            return Text(f"{duration(elapsed_s)}  starting")
+        width = self._live.console.width - 2  # the spinner takes two
+        return Text.assemble(*self._line(self._progress, elapsed_s, width))
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()

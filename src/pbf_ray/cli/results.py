@@ -29,6 +29,12 @@ _TABLES: Final = {
     "monitoring": "ispm_monitoring",
     "quality": "quality_metrics",
 }
+_NAMES: Final = {
+    "dead-letters": "dead letters",
+    "late": "late records",
+    "monitoring": "records",
+    "quality": "rolling quality",
+}
 _USUAL_LIMIT: Final = 20
 
 
@@ -113,15 +119,15 @@ def _show(results: Results, what: str, limit: int) -> None:
 
     total = results.count(_TABLES[what])
     if not total:
-        say(f"the job has written no {what.replace('-', ' ')}")
+        say(f"the job has written no {_NAMES.get(what, what)}")
         return
     width = console_for(sys.stdout).width
     if what == "layers":
         rows: list[dict[str, Any]] = _read(results, what, limit).to_pylist()
-        view = layers_table(rows, width=width, revision=True)
+        view = layers_table(rows, width=width)
     else:
         rows = _read(results, what, limit, VIEWS[what].needs).to_pylist()
-        view = rows_table(rows, VIEWS[what])
+        view = rows_table(rows, VIEWS[what], width=width)
     show(view, sys.stdout, width=width)
     if len(rows) < total:
         tell(f"{count(len(rows))} of {count(total)} rows; --limit N for more, --out FILE for all")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -18,8 +17,8 @@ from pbf_ray.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from pbf_ray.cli.following import FollowedJob
     from pbf_ray.config import Settings
-    from pbf_ray.jobs.stream import JobResult, StreamJob
 
 __all__ = ["stream_command"]
 
@@ -79,12 +78,12 @@ def stream_command(invocation: Invocation, as_json: bool) -> None:
     Goes on from its checkpoint. Ctrl-C or SIGTERM finishes the epoch, commits, and ends with 0;
     a second one stops at once, with nothing lost on restart.
     """
-    from pbf_ray.cli.following import next_steps, report, write_result
+    from pbf_ray.cli.following import next_steps, report, run_to_end, write_result
 
     loaded = invocation.load()
     settings = loaded.settings
     invocation.start_logs(job=settings.job.name)
-    result = _run(settings)
+    result = run_to_end(_job(settings))
     if as_json:
         write_result(result)
         return
@@ -92,23 +91,7 @@ def stream_command(invocation: Invocation, as_json: bool) -> None:
     report(result, settings, next_steps(settings, with_data_dir=given))
 
 
-def _run(settings: Settings) -> JobResult:
-    from pbf_ray.cli.following import follow
-    from pbf_ray.cli.live import LiveProgress
-    from pbf_ray.cli.signals import StopSignals
-
-    with StopSignals() as signals:
-        job = _job(settings)
-        try:
-            with LiveProgress(sys.stderr) as shown:
-                job.start()
-                signals.renew()
-                return follow(job, shown, signals)
-        finally:
-            job.close()
-
-
-def _job(settings: Settings) -> StreamJob:
+def _job(settings: Settings) -> FollowedJob:
     from pbf_ray.jobs.stream import StreamJob
 
     return StreamJob(settings)

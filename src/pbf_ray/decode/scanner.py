@@ -13,9 +13,11 @@ from typing import Final, NoReturn
 from pbf_ray.decode.java_text import chunk_end, is_identifier_part, is_identifier_start
 from pbf_ray.decode.problems import STRING_TOO_LONG, SYNTAX, TRUNCATED, JsonProblem
 
-__all__ = ["MAX_STRING_UNITS", "Scanner"]
+__all__ = ["Scanner"]
 
-MAX_STRING_UNITS: Final = 20_000_000
+_MAX_BUFFERED_UNITS: Final = 20_050_000
+"""Where Jackson gives up inside a string or name; its own place varies by some thousand units with
+the buffers it happens to hold."""
 _MAX_SHOWN_TOKEN: Final = 256
 """How much of an unknown token Jackson reads to show it."""
 
@@ -79,6 +81,11 @@ class Scanner:
     def quoted(self, quote: str) -> str:
         """Units up to the closing quote, escapes resolved; the opening quote has been read."""
         plain = _PLAIN[quote]
+        end = self._plain_end(plain)
+        if end < self.limit and self.units[end] == quote:
+            text = self.units[self.position : end]
+            self.position = end + 1
+            return text
         parts: list[str] = []
         length = 0
         while True:
@@ -87,11 +94,11 @@ class Scanner:
                 parts.append(self.units[self.position : end])
                 length += end - self.position
                 self.position = end
-            if length > MAX_STRING_UNITS:
+            if length > _MAX_BUFFERED_UNITS:
                 self.fail("string is too long", STRING_TOO_LONG)
             unit = self.next_unit("missing closing quote")
             if unit == quote:
-                return parts[0] if len(parts) == 1 else "".join(parts)
+                return "".join(parts)
             parts.append(self._resolved(unit))
             length += 1
 

@@ -16,7 +16,7 @@ import math
 from typing import Final, NoReturn
 
 from pbf_ray.decode.numbers import NumberScanner
-from pbf_ray.decode.problems import NAME_TOO_LONG, TOO_DEEP, TRUNCATED
+from pbf_ray.decode.problems import NAME_TOO_LONG, STRING_TOO_LONG, TOO_DEEP, TRUNCATED
 
 __all__ = [
     "END_ARRAY",
@@ -35,6 +35,7 @@ __all__ = [
 
 MAX_DEPTH: Final = 1000
 MAX_NAME_UNITS: Final = 50_000
+MAX_STRING_UNITS: Final = 20_000_000
 
 NONE: Final = 0
 START_OBJECT: Final = 1
@@ -147,11 +148,13 @@ class Tokenizer(NumberScanner):
         """The current string as UTF-16 code units.
 
         Raises:
-            JsonProblem: The string is not well formed.
+            JsonProblem: The string is not well formed, or too long.
         """
         if self._string_is_unread:
             self._string_is_unread = False
             self._string = self.quoted('"')
+        if len(self._string) > MAX_STRING_UNITS:
+            self.fail("string is too long", STRING_TOO_LONG)
         return self._string
 
     def _value_after_name(self) -> int:

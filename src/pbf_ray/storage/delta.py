@@ -42,6 +42,8 @@ from pbf_ray.storage.deltaupkeep import Upkeep
 __all__ = ["DeltaStore"]
 
 _BEFORE_THE_FIRST: Final = -1
+_OF_A_PROCESS: Final = {"_lock", "_logs", "_upkeep"}
+"""What is not pickled."""
 
 
 class DeltaStore(TableStore):
@@ -70,23 +72,19 @@ class DeltaStore(TableStore):
         self.retention_hours = retention_hours
         self.compact_after = compact_after
         self._contracts: dict[str, TableContract] = {}
-        self._lock = threading.RLock()
-        self._logs: dict[str, DeltaLog] = {}
-        self._upkeep = Upkeep(compact_after=compact_after)
+        self._start()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "options": {
-                "root": self.root,
-                "retention_hours": self.retention_hours,
-                "compact_after": self.compact_after,
-            },
-            "contracts": self._contracts,
-        }
+        return {name: value for name, value in vars(self).items() if name not in _OF_A_PROCESS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        DeltaStore.__init__(self, **state["options"])
-        self._contracts = state["contracts"]
+        vars(self).update(state)
+        self._start()
+
+    def _start(self) -> None:
+        self._lock = threading.RLock()
+        self._logs: dict[str, DeltaLog] = {}
+        self._upkeep = Upkeep(compact_after=self.compact_after)
 
     def check(self) -> None:
         """Write and remove a file in the folder, and read the log of each table."""
@@ -194,8 +192,7 @@ class DeltaStore(TableStore):
         """Rows in the schema of the contract, from one version of the table."""
         schema = subset_schema(contract, columns, store=self.name)
         dataset = self._dataset(contract)
-        # Each field once; an empty selection still has to count rows.
-        names = list(dict.fromkeys(schema.names)) or [contract.key]
+        names = list(dict.fromkeys(schema.names))
         condition = None if job_id is None else pc.field("job_id") == job_id
         with self._reading(contract):
             if limit is None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from pbf_ray.config import Settings, known_keys, load_settings
+from pbf_ray.config import Settings, environment_names, known_keys, load_settings
 from pbf_ray.errors import InputFileError, SettingError
+from pbf_ray.logs import looks_secret
 
 
 def write(path: Path, text: str) -> Path:
@@ -199,3 +201,22 @@ def test_load_is_short_for_load_settings(tmp_path: Path) -> None:
     assert Settings.load(file, {}, {"stream.mode": "strict"}) == Settings(
         job={"name": "short"}, stream={"mode": "strict"}
     )
+
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "pbf-ray.toml"
+
+
+def test_the_example_has_every_setting_with_its_default(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert load_settings(EXAMPLE, {}).settings == Settings()
+    # A setting that is commented out has no blank after the #.
+    taken = write(tmp_path / "taken.toml", re.sub(r"^#(?=\w)", "", text, flags=re.MULTILINE))
+    loaded = load_settings(taken, {})
+    default = dict(Settings().items())
+    given = {key for key, source in loaded.sources.items() if source != "default"}
+    secret = {key for key in known_keys() if looks_secret(key)}
+    assert set(known_keys()) - given == secret | {"kafka.client"}
+    assert all(name in text for name, key in environment_names().items() if key in secret)
+    for key, value in loaded.settings.items():
+        if default.get(key) is not None:
+            assert value == default[key], key

@@ -62,6 +62,7 @@ def test_log_lines_of_librdkafka_become_log_records(caplog: pytest.LogCaptureFix
         (KafkaError._MSG_TIMED_OUT, BrokerUnavailableError),
         (KafkaError.NOT_LEADER_FOR_PARTITION, BrokerUnavailableError),
         (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, BrokerUnavailableError),
+        (KafkaError.UNKNOWN_LEADER_EPOCH, BrokerUnavailableError),
         (KafkaError.NOT_ENOUGH_REPLICAS, BrokerUnavailableError),
         (KafkaError.UNKNOWN_TOPIC_OR_PART, TopicMissingError),
         (KafkaError._UNKNOWN_TOPIC, TopicMissingError),

@@ -92,9 +92,7 @@ def test_any_crash_and_restart_gives_the_same_tables(
             patch.setattr(
                 CheckpointFolder,
                 "write",
-                lambda self, name, fill, point=point: point.around(
-                    lambda: write(self, name, fill)
-                ),
+                lambda self, name, fill, point=point: point.around(lambda: write(self, name, fill)),
             )
             try:
                 stream(
@@ -106,9 +104,7 @@ def test_any_crash_and_restart_gives_the_same_tables(
     pipeline = stream(topics, stores, path, semantics=semantics, windows=3, epoch_max_rows=40)
     assert pipeline.run() == "finished"
     assert died or crashes[0][0] > 20, "the first crash must have struck"
-    wanted = expected(
-        topics.all, sources=SOURCES, whole_input=semantics.whole_input, clock_s=1.7e9
-    )
+    wanted = expected(topics.all, sources=SOURCES, whole_input=semantics.whole_input, clock_s=1.7e9)
     for name in OUTPUT_TABLES:
         assert_table(name, stores.table(name), wanted.tables[name])
     for name, count in wanted.books.items():

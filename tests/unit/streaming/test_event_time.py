@@ -21,7 +21,9 @@ ENDLESS = StreamSemantics(allowed_lateness_s=5.0, layer_gap_s=60.0, idle_timeout
 class Stream:
     """An endless stream over topics in memory, with a clock that the test moves."""
 
-    def __init__(self, path: Path, partitions: int, semantics: StreamSemantics = ENDLESS, **more: Any):
+    def __init__(
+        self, path: Path, partitions: int, semantics: StreamSemantics = ENDLESS, **more: Any
+    ):
         self.path, self.semantics, self.more = path, semantics, more
         self.topics, self.stores, self.clock = MemoryTopics(partitions), MemoryStores(), Clock()
         self.restart()
@@ -37,7 +39,9 @@ class Stream:
         )
         self.steps = Steps(pipeline)
 
-    def send(self, partition: int, timestamp: Any, *, build: Any = "B", layer: Any = 1, **more: Any) -> Raw:
+    def send(
+        self, partition: int, timestamp: Any, *, build: Any = "B", layer: Any = 1, **more: Any
+    ) -> Raw:
         record = {"timestamp": timestamp, "temperature": 1600.0, "build_id": build, "layer": layer}
         return self.topics.send(partition, json.dumps(record | more).encode())
 
@@ -263,7 +267,9 @@ def test_a_build_that_resumes_reopens_its_layer(one: Stream) -> None:
     (row,) = one.rows("layer_quality")
     assert (row["revision"], row["n"], row["temperature_avg"]) == (2, 2, 1625.0)
     wanted = expected(one.topics.all, sources=SOURCES)
-    assert_table("quality_metrics", one.stores.table("quality_metrics"), wanted.tables["quality_metrics"])
+    assert_table(
+        "quality_metrics", one.stores.table("quality_metrics"), wanted.tables["quality_metrics"]
+    )
 
 
 def test_a_layer_closes_when_the_build_has_moved_on(one: Stream) -> None:

@@ -48,9 +48,7 @@ def records(draw: st.DrawFn, *, placed: bool) -> list[tuple[int, bytes | None]]:
         }
     ).map(_json)
     broken = st.sampled_from([None, b"", b"{", b'{"layer": 1', b"[1]", b'{"timestamp": 1.0,}'])
-    return draw(
-        st.lists(st.tuples(st.integers(0, 3), record | broken), max_size=60)
-    )
+    return draw(st.lists(st.tuples(st.integers(0, 3), record | broken), max_size=60))
 
 
 def check(
@@ -68,9 +66,7 @@ def check(
         topics, stores, path, semantics=semantics, windows=windows, epoch_max_rows=epoch_max_rows
     )
     assert pipeline.run() == "finished"
-    wanted = expected(
-        topics.all, sources=SOURCES, whole_input=semantics.whole_input, clock_s=1.7e9
-    )
+    wanted = expected(topics.all, sources=SOURCES, whole_input=semantics.whole_input, clock_s=1.7e9)
     for name in OUTPUT_TABLES:
         assert_table(name, stores.table(name), wanted.tables[name])
     progress = pipeline.progress()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pbf_ray.cli.render.text import count, listing
+from pbf_ray.cli.render.fitting import FittedColumn, fitted_table
+from pbf_ray.cli.render.text import count
 
 __all__ = ["NOT_ENOUGH_DATA", "layers_table", "layers_view", "verdict"]
 
@@ -26,7 +27,6 @@ _MEASURED: Final = (
     ("scan_speed", "scan speed m/s", 3),
 )
 """Channels, their headings, and the decimals worth showing."""
-_WIDE: Final = 110
 
 Row = Mapping[str, Any]
 
@@ -70,43 +70,55 @@ def layers_view(rows: Sequence[Row], total: int, *, most: int, width: int) -> Re
     return Group(*parts, layers_table(worst, width=width))
 
 
-def layers_table(rows: Sequence[Row], *, width: int, revision: bool = False) -> RenderableType:
-    """A line per layer.
+def layers_table(rows: Sequence[Row], *, width: int) -> RenderableType:
+    """A line per layer; channels without data, or without room, are left out.
 
     Args:
         rows: Rows of ``layer_quality``.
-        width: Columns of the terminal; from 110 on all channels are shown.
-        revision: Whether to show how often the layer was closed again.
+        width: Columns of the terminal.
     """
-    measured = _MEASURED if width >= _WIDE else _MEASURED[:2]
-    headings = [heading for _, heading, _ in measured]
-    columns = ["build", "layer", "records", *headings, "anomalies", "quality"]
-    right = ["layer", "records", *headings, "anomalies"]
-    if revision:
-        columns.append("revision")
-        right.append("revision")
-    table = listing(*columns, right=tuple(right))
-    for row in rows:
-        score = verdict(row)
-        cells: list[str | Text] = [
-            "",
-            _key(row["build_id"]),
-            _key(row["layer"]),
-            count(row["n"]),
-            *[_mean(row, name, decimals) for name, _, decimals in measured],
-            Text(count(row["anomalies"]), style="red" if row["anomalies"] else "dim"),
-            Text(score, style=_SCORE_STYLES.get(_score(score), "dim")),
-        ]
-        if revision:
-            cells.append(str(row["revision"]))
-        table.add_row(*cells)
-    return table
+
+    def cells(text: Callable[[Row], str]) -> list[Text]:
+        return [Text(text(row)) for row in rows]
+
+    return fitted_table(
+        [
+            FittedColumn("build", cells(lambda row: _key(row["build_id"])), fold=True),
+            FittedColumn("layer", cells(lambda row: _key(row["layer"])), right=True),
+            FittedColumn("records", cells(lambda row: count(row["n"])), right=True),
+            *[
+                FittedColumn(
+                    heading, [Text(_mean(row, name, decimals)) for row in rows], True, spare=spare
+                )
+                for spare, (name, heading, decimals) in enumerate(_MEASURED, start=1)
+            ],
+            FittedColumn("anomalies", [_anomalies(row) for row in rows], right=True),
+            FittedColumn("quality", [_score_text(row) for row in rows]),
+            FittedColumn("revision", cells(_revision), right=True, spare=len(_MEASURED) + 1),
+        ],
+        width=width,
+    )
+
+
+def _anomalies(row: Row) -> Text:
+    return Text(count(row["anomalies"]), style="red" if row["anomalies"] else "dim")
+
+
+def _score_text(row: Row) -> Text:
+    text = verdict(row)
+    return Text(text, style=_SCORE_STYLES.get(_score(text), "dim"))
+
+
+def _revision(row: Row) -> str:
+    return str(row["revision"]) if row["revision"] > 1 else ""
 
 
 def _mean(row: Row, channel: str, decimals: int) -> str:
     mean, spread = row[f"{channel}_avg"], row[f"{channel}_std"]
     if mean is None:
         return "-"
+    if not math.isfinite(mean):
+        return str(mean)
     text = f"{mean:.{decimals}f}"
     return text if spread is None else f"{text} ± {spread:.{decimals}f}"
 

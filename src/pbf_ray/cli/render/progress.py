@@ -26,25 +26,28 @@ def progress_parts(progress: Mapping[str, Any], elapsed_s: float) -> list[Part]:
     def get(name: str) -> int:
         return int(progress.get(name, 0))
 
+    def some(name: str, one: str, many: str) -> str:
+        return f"{count(get(name))} {one if get(name) == 1 else many}"
+
     state = str(progress.get("state", "running"))
     lead = [] if state in _CALM else [(state, "yellow")]
     parts: list[Part] = [
         (duration(elapsed_s), "dim"),
         *lead,
-        (f"{count(get('consumed'))} records", "bold"),
+        (some("consumed", "record", "records"), "bold"),
         (f"{count(round(float(progress.get('records_per_s', 0.0))))}/s", ""),
-        (f"{count(get('anomalies'))} anomalies", "red" if get("anomalies") else ""),
-        (f"{count(get('layers'))} layers", "green" if get("layers") else ""),
+        (some("anomalies", "anomaly", "anomalies"), "red" if get("anomalies") else ""),
+        (some("layers", "layer", "layers"), "green" if get("layers") else ""),
         (f"lag {count(get('lag'))}", ""),
     ]
     # What is worth a word only when it happens.
     parts += [
-        (text.format(count(get(name))), style)
-        for name, text, style in (
-            ("restarts", "{} restarts", "yellow"),
-            ("dead_letters", "{} dead letters", "yellow"),
-            ("late", "{} late", "yellow"),
-            ("pending", "{} pending", "dim"),
+        (some(name, one, many), style)
+        for name, one, many, style in (
+            ("restarts", "restart", "restarts", "yellow"),
+            ("dead_letters", "dead letter", "dead letters", "yellow"),
+            ("late", "late", "late", "yellow"),
+            ("pending", "pending", "pending", "dim"),
         )
         if get(name)
     ]

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pbf_ray.cli.render.anomalies import SEVERITY_STYLES
-from pbf_ray.cli.render.text import listing
+from pbf_ray.cli.render.fitting import FittedColumn, fitted_table
 
 __all__ = ["VIEWS", "View", "moment", "preview", "rows_table"]
 
@@ -47,12 +47,16 @@ class Column:
         heading: What stands above it.
         text: The cell of a row.
         right: Whether it holds numbers.
+        fold: Whether a cell may go on in the next line.
+        spare: 0: always there; of the others the highest goes first when there is no room.
         style: Style of a cell, by its text.
     """
 
     heading: str
     text: Callable[[Row], str]
     right: bool = False
+    fold: bool = False
+    spare: int = 0
     style: Mapping[str, str] | None = None
 
 
@@ -71,37 +75,37 @@ class View:
     needs: tuple[str, ...]
 
 
-def _plain(name: str, heading: str = "") -> Column:
-    return Column(heading or name, lambda row: _text(row[name]))
+def _plain(name: str, heading: str = "", *, fold: bool = False, spare: int = 0) -> Column:
+    return Column(heading or name, lambda row: _text(row[name]), fold=fold, spare=spare)
 
 
-def _decimal(name: str, heading: str, decimals: int) -> Column:
+def _decimal(name: str, heading: str, decimals: int, *, spare: int = 0) -> Column:
     def text(row: Row) -> str:
         value = row[name]
         if value is None:
             return "-"
         return f"{value:.{decimals}f}" if math.isfinite(value) else str(value)
 
-    return Column(heading, text, right=True)
+    return Column(heading, text, right=True, spare=spare)
 
 
 def _text(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
-_TIME: Final = Column("time UTC", lambda row: moment(row["timestamp"]))
-_BUILD: Final = _plain("build_id", "build")
+_TIME: Final = Column("UTC", lambda row: moment(row["timestamp"]))
+_BUILD: Final = _plain("build_id", "build", fold=True)
 _LAYER: Final = Column("layer", lambda row: _text(row["layer"]), right=True)
-_SENSOR: Final = _plain("sensor_id", "sensor")
+_SENSOR: Final = _plain("sensor_id", "sensor", spare=3)
 _POSITION: Final = Column(
     "position", lambda row: f"{row['topic']}/{row['partition']}@{row['offset']}"
 )
 _AT: Final = ("topic", "partition", "offset")
 _CHANNELS: Final = (
-    _decimal("temperature", "degC", 1),
-    _decimal("pressure", "bar", 3),
-    _decimal("laser_power", "W", 1),
-    _decimal("scan_speed", "m/s", 3),
+    _decimal("temperature", "degC", 1, spare=1),
+    _decimal("pressure", "bar", 3, spare=2),
+    _decimal("laser_power", "W", 1, spare=4),
+    _decimal("scan_speed", "m/s", 3, spare=5),
 )
 _MEASURED: Final = ("temperature", "pressure", "laser_power", "scan_speed")
 
@@ -123,8 +127,8 @@ VIEWS: Final[dict[str, View]] = {
         (
             _POSITION,
             _plain("reason"),
-            _plain("detail"),
-            Column("value", lambda row: preview(row["value"])),
+            _plain("detail", fold=True),
+            Column("value", lambda row: preview(row["value"]), fold=True),
         ),
         (*_AT, "reason", "detail", "value"),
     ),
@@ -153,11 +157,11 @@ VIEWS: Final[dict[str, View]] = {
             _TIME,
             _BUILD,
             _LAYER,
-            _decimal("temperature", "degC", 1),
-            _decimal("temperature_avg", "avg", 1),
-            _decimal("temperature_std", "std", 2),
-            _decimal("pressure_avg", "bar avg", 3),
-            _decimal("pressure_std", "std", 4),
+            _decimal("temperature", "degC", 1, spare=3),
+            _decimal("temperature_avg", "degC avg", 1, spare=1),
+            _decimal("temperature_std", "std", 2, spare=1),
+            _decimal("pressure_avg", "bar avg", 3, spare=2),
+            _decimal("pressure_std", "std", 4, spare=2),
             _decimal("quality_score", "quality", 1),
         ),
         (
@@ -176,19 +180,35 @@ VIEWS: Final[dict[str, View]] = {
 """Views by their name on the command line; layers have a view of their own."""
 
 
-def rows_table(rows: Sequence[Row], view: View) -> RenderableType:
+def rows_table(rows: Sequence[Row], view: View, *, width: int) -> RenderableType:
     """A line per row.
 
     Args:
         rows: Rows with the columns that the view needs.
         view: What to show of them.
+        width: Columns of the terminal.
     """
-    headings = [column.heading for column in view.columns]
-    table = listing(*headings, right=tuple(c.heading for c in view.columns if c.right))
-    for row in rows:
-        cells: list[str | Text] = [""]
-        for column in view.columns:
-            text = column.text(row)
-            cells.append(Text(text, style=(column.style or {}).get(text, "")))
-        table.add_row(*cells)
-    return table
+    columns = []
+    for column in view.columns:
+        heading, texts = column.heading, [column.text(row) for row in rows]
+        if column is _TIME:
+            heading, texts = _without_date(heading, texts)
+        styles = column.style or {}
+        columns.append(
+            FittedColumn(
+                heading,
+                [Text(text, style=styles.get(text, "")) for text in texts],
+                right=column.right,
+                fold=column.fold,
+                spare=column.spare,
+            )
+        )
+    return fitted_table(columns, width=width)
+
+
+def _without_date(heading: str, texts: list[str]) -> tuple[str, list[str]]:
+    """A date that all have stands above them once."""
+    dates = {text.partition(" ")[0] for text in texts}
+    if len(dates) > 1 or not all(" " in text for text in texts):
+        return f"time {heading}", texts
+    return f"{dates.pop()} {heading}", [text.partition(" ")[2] for text in texts]

@@ -11,7 +11,7 @@ from rich.text import Text
 from pbf_ray.cli.render.anomalies import anomalies_view
 from pbf_ray.cli.render.books import books_view
 from pbf_ray.cli.render.layers import layers_view
-from pbf_ray.cli.render.text import count, listing
+from pbf_ray.cli.render.text import listing
 
 __all__ = ["outputs_view", "steps_view", "summary_view"]
 
@@ -36,11 +36,10 @@ def summary_view(
         width: Columns of the terminal.
     """
     books = result["books"]
-    seconds = float(result["seconds"])
-    consumed = int(books.get("consumed", 0))
-    rate = f", {count(round(consumed / seconds))} records/s" if seconds > 0 and consumed else ""
     head = Text.assemble(
-        "job ", (str(result["job_id"]), "bold"), f" {result['outcome']} after {seconds:.1f} s{rate}"
+        "job ",
+        (str(result["job_id"]), "bold"),
+        f" {result['outcome']} after {float(result['seconds']):.1f} s",
     )
     judged = int(books.get("accepted", 0)) + int(books.get("late", 0))
     return Group(
@@ -63,20 +62,24 @@ def outputs_view(outputs: Mapping[str, str], *, width: int) -> RenderableType:
     """Where everything lies; a place is never broken, so that it can be copied.
 
     Args:
-        outputs: Place by name.
+        outputs: Place by name; what lies in one place is told together.
         width: Columns of the terminal.
     """
     title = Text("Where everything lies", style="bold")
-    names = max(map(len, outputs), default=0)
-    if names + max(map(len, outputs.values()), default=0) + 4 <= width:
+    by_place: dict[str, list[str]] = {}
+    for name, place in outputs.items():
+        by_place.setdefault(place, []).append(name)
+    rows = [(", ".join(names), place) for place, names in by_place.items()]
+    longest = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    if sum(longest) + 4 <= width:
         table = listing("name", "place", header=False)
-        for name, place in outputs.items():
-            table.add_row("", name, Text(place, style="dim"))
+        for names, place in rows:
+            table.add_row("", names, Text(place, style="dim"))
         return Group(title, table)
     lines = [
         line
-        for name, place in outputs.items()
-        for line in (Text(f"  {name}"), _whole(f"    {place}", "dim"))
+        for names, place in rows
+        for line in (Text(f"  {names}"), _whole(f"    {place}", "dim"))
     ]
     return Group(title, *lines)
 

@@ -33,7 +33,7 @@ def show(renderable: RenderableType, stream: TextIO, *, width: int | None = None
     """Write something rich can render, without blanks at the ends of lines."""
     console = console_for(stream, width=width)
     with console.capture() as captured:
-        console.print(renderable)
+        console.print(renderable, crop=False)
     stream.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 

