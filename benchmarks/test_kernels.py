@@ -36,6 +36,7 @@ def results() -> Iterator[dict[str, Any]]:
     found: dict[str, Any] = {
         "rows": ROWS,
         "cores": os.cpu_count(),
+        "load_average_1_min": round(os.getloadavg()[0], 1),
         "python": sys.version.split()[0],
         "numpy": np.__version__,
         "pandas": pd.__version__,

@@ -303,7 +303,9 @@ class ExpectedTables:
         found = self._sorted(name, found.select(wanted.schema.names))
         key = OUTPUT_TABLES[name].key
         lacking = set(wanted[key].to_pylist()) - set(found[key].to_pylist())
-        assert not lacking, f"{name}: {len(lacking)} rows are missing, such as {sorted(lacking)[:3]}"
+        assert not lacking, (
+            f"{name}: {len(lacking)} rows are missing, such as {sorted(lacking)[:3]}"
+        )
         assert found.num_rows == wanted.num_rows, (
             f"{name}: {found.num_rows} rows, expected {wanted.num_rows}"
         )
@@ -316,7 +318,10 @@ class ExpectedTables:
     def _explain(name: str, column: str, found: pa.Table, wanted: pa.Table) -> None:
         key = OUTPUT_TABLES[name].key
         for left, right, place in zip(
-            found[column].to_pylist(), wanted[column].to_pylist(), wanted[key].to_pylist(), strict=True
+            found[column].to_pylist(),
+            wanted[column].to_pylist(),
+            wanted[key].to_pylist(),
+            strict=True,
         ):
             assert same(left, right), f"{name} {place} {column}: found {left!r}, expected {right!r}"
         raise AssertionError(f"{name}.{column} differs")

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from support.oracle import Raw
 
-
 __all__ = ["Workload", "produce"]
 
 _VOID = (b"", b"not json", b"[1, 2]", b'{"layer": 1', b'{"timestamp": 1.0,}', None)

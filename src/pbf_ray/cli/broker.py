@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pbf_ray.cli.streams import tell
+from pbf_ray.errors import TopicMissingError
 
 if TYPE_CHECKING:
     from pbf_ray.config import Settings
 
-__all__ = ["reach_broker"]
+__all__ = ["reach_broker", "require_topics"]
 
 _SILENT_S: Final = 2.0
 
@@ -45,3 +47,21 @@ def reach_broker(settings: Settings) -> dict[str, Any]:
     finally:
         notice.cancel()
     return config
+
+
+def require_topics(config: Mapping[str, Any], names: Sequence[str]) -> None:
+    """See that topics exist, with no more rights than reading needs.
+
+    Args:
+        config: From :func:`reach_broker`.
+        names: The topics.
+
+    Raises:
+        TopicMissingError: One does not exist, or this user may not see it.
+    """
+    from pbf_ray.kafka.topics import list_topics
+
+    there = set(list_topics(config))
+    for name in names:
+        if name not in there:
+            raise TopicMissingError(name, str(config["bootstrap.servers"]))

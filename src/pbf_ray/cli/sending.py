@@ -183,14 +183,13 @@ def open_target(settings: Settings, topic: str | None, to_file: IO[bytes] | None
     """
     if to_file is not None:
         return FileTarget(to_file, getattr(to_file, "name", "<stdout>"))
-    from pbf_ray.cli.broker import reach_broker
+    from pbf_ray.cli.broker import reach_broker, require_topics
     from pbf_ray.kafka.producer import RecordProducer
-    from pbf_ray.kafka.topics import describe_topics
 
     kafka = settings.kafka
     name = topic or kafka.topics[0]
     # A producer would look for a missing topic for half a minute before it says so.
-    describe_topics(reach_broker(settings), [name])
+    require_topics(reach_broker(settings), [name])
     producer = RecordProducer(kafka.bootstrap_servers, kafka.client_config())
     return TopicTarget(producer, name, kafka.bootstrap_servers)
 

@@ -92,6 +92,10 @@ def stream_command(invocation: Invocation, as_json: bool) -> None:
 
 
 def _job(settings: Settings) -> FollowedJob:
+    from pbf_ray.cli.broker import reach_broker, require_topics
     from pbf_ray.jobs.stream import StreamJob
 
-    return StreamJob(settings)
+    job = StreamJob(settings)
+    # Starting Ray takes a while: what stands in the way is said before.
+    require_topics(reach_broker(settings), settings.kafka.topics)
+    return job

@@ -49,9 +49,7 @@ class CoordinatorActor:
         )
         view = ClusterView(spec.bootstrap_servers, spec.topics, spec.client)
         folder = CheckpointFolder(spec.checkpoint)
-        identity = JobIdentity(
-            spec.job_id, spec.buckets, spec.semantics.mode, source_ids(view)
-        )
+        identity = JobIdentity(spec.job_id, spec.buckets, spec.semantics.mode, source_ids(view))
         ledger = Ledger(CheckpointLog(folder, keep=spec.keep), identity, spec.limits)
         spec.stores.claim(spec.job_id, ledger.run)
         self._crew = RayCrew(spec, ledger.run)

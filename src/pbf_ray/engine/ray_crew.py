@@ -52,7 +52,11 @@ class RayCrew:
         self._window_actors = [self._window(number) for number in range(spec.windows)]
 
     def read(
-        self, reader: int, plan: EpochPlan, ranges: Mapping[PartitionId, OffsetRange], stamp: RowStamp
+        self,
+        reader: int,
+        plan: EpochPlan,
+        ranges: Mapping[PartitionId, OffsetRange],
+        stamp: RowStamp,
     ) -> tuple[Future[ReadReport], Sequence[Any]]:
         """Read ranges of an epoch; the routed rows stay in the object store."""
         actor = self._reader_actors[reader]

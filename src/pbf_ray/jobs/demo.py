@@ -174,7 +174,12 @@ class DemoJob:
         middle = scale.layers // 2
         kinds = ("hot_spot", "gas_flow_step", "laser_power_loss")
         faults = tuple(
-            Fault(kinds[machine % 3], build_name(machine, 0), middle, min(middle + 1, scale.layers - 1))
+            Fault(
+                kinds[machine % 3],
+                build_name(machine, 0),
+                middle,
+                min(middle + 1, scale.layers - 1),
+            )
             for machine in range(scale.machines)
         )
         config = TwinConfig(
@@ -212,4 +217,3 @@ class DemoJob:
             self._feed_error = error
             if self._job is not None:
                 self._job.stop()
-

@@ -300,5 +300,3 @@ class StreamJob:
             reader_cpus=workers.reader_cpus,
             window_cpus=workers.window_cpus,
         )
-
-

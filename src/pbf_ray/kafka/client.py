@@ -52,6 +52,9 @@ class _Log:
         _log.log(logging.DEBUG if said_elsewhere else level, message, *args)
 
 
+# librdkafka would leave a broker that is back alone for up to 10 s.
+_DEFAULTS: Mapping[str, str] = MappingProxyType({"reconnect.backoff.max.ms": "2000"})
+
 _UNAVAILABLE = frozenset(
     {
         KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's own codes start with an underscore
@@ -183,7 +186,7 @@ def client_config(
                 f"is {value!r}, but exactly-once reading and writing need {_text(fixed[key])!r}",
                 advice="remove it",
             )
-    built: dict[str, Any] = {"logger": _Log(), **defaults, **client, **fixed}
+    built: dict[str, Any] = {"logger": _Log(), **_DEFAULTS, **defaults, **client, **fixed}
     built["bootstrap.servers"] = bootstrap_servers
     return built
 

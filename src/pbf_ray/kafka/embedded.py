@@ -15,6 +15,9 @@ Its limits, each of them seen:
   deleted and made anew is not noticed. The cluster id is the same on every machine.
 * Reading *transactional* records from an offset in the middle hides committed records behind
   earlier aborted transactions. pbf_ray's own producer uses no transactions.
+* A producer that names a topic which is not there makes it, with one partition.
+* An empty fetch is answered at once, so an idle consumer keeps half a processor busy here and
+  there: give ``PartitionReader`` ``max_ahead_bytes=0``.
 * Retention looks at record timestamps: records that are stamped as old as the retention are gone
   at once. Send with the time of sending; the event time stands in the record.
 * Replication factor 1, no authentication, no TLS, no quotas.

@@ -1,8 +1,13 @@
 """Data files of Delta tables: Arrow types they can hold, writing, column statistics.
 
-Statistics decide which files and row groups a reader skips, so a wrong one loses rows. NaN has no
-place in them: polars and Spark call it greater than every number, but no maximum says so. A column
-that holds NaN gets none, neither in the table's log nor in the footer of the file.
+Statistics decide which files and row groups a reader skips, so a wrong one loses rows:
+
+- NaN has no place in them: polars and Spark call it greater than every number, but no maximum says
+  so. JSON cannot say infinity. So the log has none for floating point columns; the footer of a file
+  has them for those without NaN.
+- Readers on top of delta-rs take a missing least value for "no row matches" if the column is one of
+  those with statistics. So the property of :func:`statistics_property` names the columns that have
+  them, and a file has all of them or none.
 """
 
 from __future__ import annotations
@@ -12,11 +17,11 @@ import errno
 import json
 import os
 import re
+import sys
 import uuid
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -25,11 +30,22 @@ from pbf_ray.contracts import TableContract
 from pbf_ray.errors import StoreContentError, StoreError, StoreUnavailableError
 from pbf_ray.storage.base import StagedFile
 
-__all__ = ["file_error", "lake_schema", "staged_epoch", "sync_path", "to_lake", "write_file"]
+__all__ = [
+    "file_error",
+    "lake_schema",
+    "staged_epoch",
+    "statistics_property",
+    "sync_path",
+    "to_lake",
+    "write_file",
+]
 
 _JOB: Final = b"pbf_ray.job_id"
 _EPOCH: Final = b"pbf_ray.epoch"
 _LONGEST_STATISTIC: Final = 64
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FIRST_SURROGATE: Final = 0xD800
+_AFTER_SURROGATES: Final = 0xE000
 _ROWS_PER_GROUP: Final = 256 * 1024
 _MICROS: Final = pa.timestamp("us", tz="UTC")
 _YEARS_US: Final = (-62_135_596_800_000_000, 253_402_300_799_000_000)
@@ -149,7 +165,8 @@ def write_file(
     """
     name = f"{stem}-{uuid.uuid4().hex}.zstd.parquet"
     path = folder / name
-    dictionary, skippable, stats = _statistics(table)
+    stats = _statistics(table)
+    dictionary, bounded = _encodings(table)
     if job_id is not None:
         owner = {_JOB: job_id.encode(), _EPOCH: str(epoch).encode()}
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **owner})
@@ -161,7 +178,7 @@ def write_file(
                 compression="zstd",
                 row_group_size=_ROWS_PER_GROUP,
                 use_dictionary=dictionary,
-                write_statistics=skippable,
+                write_statistics=bounded,
             )
             sink.flush()
             os.fsync(sink.fileno())
@@ -197,30 +214,56 @@ def staged_epoch(path: Path) -> tuple[str, int] | None:
     return metadata[_JOB].decode(), int(metadata[_EPOCH])
 
 
-def _statistics(table: pa.Table) -> tuple[list[str], list[str], dict[str, Any]]:
-    """Columns to encode by dictionary, columns with footer statistics, statistics of the log."""
-    dictionary: list[str] = []
-    skippable: list[str] = []
+def statistics_property(schema: pa.Schema) -> str:
+    """The columns with statistics in the log, as ``delta.dataSkippingStatsColumns`` names them."""
+    return ",".join(field.name for field in schema if _has_statistics(field))
+
+
+def _has_statistics(field: pa.Field) -> bool:
+    kind = field.type
+    ordered = (
+        pa.types.is_integer(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_date32(kind)
+        or pa.types.is_timestamp(kind)
+    )
+    return ordered and _PLAIN_NAME.fullmatch(field.name) is not None
+
+
+def _statistics(table: pa.Table) -> dict[str, Any]:
+    """The statistics of the log."""
     low: dict[str, Any] = {}
     high: dict[str, Any] = {}
     nulls: dict[str, int] = {}
+    complete = True
     for field, column in zip(table.schema, table.columns, strict=True):
-        # A dictionary takes all NaN for one value; without it they keep their bits.
-        plain = [path for path, kind in _leaves(field) if not pa.types.is_floating(kind)]
-        dictionary += plain
-        if pa.types.is_struct(field.type):
-            skippable += plain
+        if not _has_statistics(field):
             continue
         nulls[field.name] = column.null_count
-        if pa.types.is_floating(field.type) and pc.any(pc.is_nan(column)).as_py():
-            continue
-        skippable.append(field.name)
         if table.num_rows > column.null_count:
             extremes = _extremes(column, field.type)
-            if extremes is not None:
+            if extremes is None:
+                complete = False
+            else:
                 low[field.name], high[field.name] = extremes
-    stats = {"numRecords": table.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
-    return dictionary, skippable, stats
+    stats: dict[str, Any] = {"numRecords": table.num_rows, "nullCount": nulls}
+    if complete:
+        stats |= {"minValues": low, "maxValues": high}
+    return stats
+
+
+def _encodings(table: pa.Table) -> tuple[list[str], list[str]]:
+    """Parquet columns to encode by dictionary, and those with statistics in the footer."""
+    dictionary: list[str] = []
+    bounded: list[str] = []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        # Measured values hardly repeat: building a dictionary of them would only take time.
+        plain = [path for path, kind in _leaves(field) if not pa.types.is_floating(kind)]
+        dictionary += plain
+        bounded += plain
+        if pa.types.is_floating(field.type) and not pc.any(pc.is_nan(column)).as_py():
+            bounded.append(field.name)
+    return dictionary, bounded
 
 
 def _leaves(field: pa.Field) -> list[tuple[str, pa.DataType]]:
@@ -231,29 +274,36 @@ def _leaves(field: pa.Field) -> list[tuple[str, pa.DataType]]:
 
 
 def _extremes(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[Any, Any] | None:
-    """Least and greatest value as JSON; None where JSON, or readers, cannot tell them rightly."""
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind)):
-        if kind == _MICROS:
-            column, bounds = column.cast(pa.int64()), _YEARS_US
-        elif pa.types.is_date32(kind):
-            column, bounds = column.cast(pa.int32()), _YEARS_DAYS
-        else:
-            return None
+    """Bounds of the values as JSON; None where JSON, or readers, cannot tell them rightly."""
+    if pa.types.is_string(kind):
         least, greatest = _min_max(column)
-        if least < bounds[0] or greatest > bounds[1]:
+        above = _text_above(greatest)
+        return None if above is None else (least[:_LONGEST_STATISTIC], above)
+    if pa.types.is_timestamp(kind):
+        least, greatest = _min_max(column.cast(pa.int64()))
+        if least < _YEARS_US[0] or greatest > _YEARS_US[1]:
             return None
-        if pa.types.is_date32(kind):
-            return _date(least), _date(greatest)
         # Readers may look at milliseconds only: round away from what is inside.
         return _instant(least // 1000), _instant(-(-greatest // 1000))
-    least, greatest = _min_max(column)
-    if pa.types.is_string(kind):
-        return (least, greatest) if max(len(least), len(greatest)) <= _LONGEST_STATISTIC else None
-    if pa.types.is_floating(kind):
-        if not (np.isfinite(least) and np.isfinite(greatest)):
+    if pa.types.is_date32(kind):
+        least, greatest = _min_max(column.cast(pa.int32()))
+        if least < _YEARS_DAYS[0] or greatest > _YEARS_DAYS[1]:
             return None
-        return least or -0.0, greatest or 0.0
-    return least, greatest
+        return _date(least), _date(greatest)
+    return _min_max(column)
+
+
+def _text_above(text: str) -> str | None:
+    """The text itself, or a short one that stands after it and all that start like it."""
+    if len(text) <= _LONGEST_STATISTIC:
+        return text
+    for length in range(_LONGEST_STATISTIC, 0, -1):
+        following = ord(text[length - 1]) + 1
+        if following == _FIRST_SURROGATE:
+            following = _AFTER_SURROGATES
+        if following <= sys.maxunicode:
+            return text[: length - 1] + chr(following)
+    return None
 
 
 def _min_max(column: pa.ChunkedArray) -> tuple[Any, Any]:

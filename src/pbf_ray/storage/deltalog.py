@@ -23,7 +23,7 @@ from deltalake.exceptions import (
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
 
 from pbf_ray.errors import StoreContentError, StoreError, StoreUnavailableError
-from pbf_ray.storage.deltafiles import file_error, sync_path
+from pbf_ray.storage.deltafiles import file_error, statistics_property, sync_path
 
 __all__ = ["DeltaLog"]
 
@@ -65,6 +65,7 @@ class DeltaLog:
             "delta.logRetentionDuration": _LOG_RETENTION,
             "delta.deletedFileRetentionDuration": f"interval {retention_hours} hours",
             "delta.checkpointInterval": _CHECKPOINT_EVERY,
+            "delta.dataSkippingStatsColumns": statistics_property(schema),
         }
         try:
             DeltaTable.create(

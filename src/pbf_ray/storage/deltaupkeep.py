@@ -24,7 +24,7 @@ from pbf_ray.storage.base import StagedFile
 from pbf_ray.storage.deltafiles import file_error, staged_epoch, sync_path, write_file
 from pbf_ray.storage.deltalog import DeltaLog
 
-__all__ = ["Upkeep"]
+__all__ = ["Upkeep", "compact", "live_files", "remove_leftovers"]
 
 _SMALLEST_CLASS_BYTES: Final = 64 * 1024
 _MOST_ROWS: Final = 500_000
@@ -49,7 +49,7 @@ class Upkeep:
         """Compact if there are many small files; clean up once an hour, and at the first run."""
         log.refresh()
         while group := self._group(log):
-            if not _compact(log, group):
+            if not compact(log, group):
                 break
         last = self._cleaned.get(log.folder)
         if last is None or self.clock() - last >= _ORPHANS_EVERY_S:
@@ -91,7 +91,12 @@ def live_files(log: DeltaLog) -> list[StagedFile]:
     ]
 
 
-def _compact(log: DeltaLog, group: list[StagedFile]) -> bool:
+def compact(log: DeltaLog, group: list[StagedFile]) -> bool:
+    """Make one file of several, in one version of the table.
+
+    Returns:
+        False if one of them has left the table meanwhile: nothing was done.
+    """
     schema = pa.schema(log.snapshot().schema().to_arrow())
     try:
         table = pa.concat_tables(
@@ -110,7 +115,6 @@ def _compact(log: DeltaLog, group: list[StagedFile]) -> bool:
     while not log.append(actions):
         log.refresh()
         if not {file.path for file in group} <= {file.path for file in live_files(log)}:
-            # Somebody else has compacted them.
             (log.folder / made.path).unlink(missing_ok=True)
             return False
     log.refresh()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -118,9 +119,20 @@ class SqliteFile:
         return connection
 
     def _keep_log(self, connection: sqlite3.Connection) -> None:
-        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
-        if mode != "wal":
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        deadline = time.monotonic() + self.busy_timeout_s
+        while True:
+            try:
+                mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+                if mode != "wal":
+                    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+                break
+            except sqlite3.OperationalError as error:
+                # SQLite does not wait for others here, for example who make the file as well.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.005)
         if mode != "wal":
             raise StoreError(
                 self.name,

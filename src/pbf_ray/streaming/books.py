@@ -50,9 +50,7 @@ class Books:
         Raises:
             BooksError: If a record was lost or counted twice.
         """
-        accounted = (
-            self.accepted + self.dead_letters + self.late + self.dropped + self.duplicates
-        )
+        accounted = self.accepted + self.dead_letters + self.late + self.dropped + self.duplicates
         if self.consumed != accounted or not 0 <= self.pending <= self.accepted:
             counts = {name: count for name, count in asdict(self).items() if isinstance(count, int)}
             raise BooksError(counts, epoch=epoch)

@@ -65,13 +65,18 @@ class WindowReport:
 
 class Crew(Protocol):
     """Readers and window workers. A call answers with a future, which may raise
-    ``WorkerDiedError``; window workers take their calls in order."""
+    ``WorkerDiedError``; window workers take their calls in order.
+    """
 
     readers: int
     windows: int
 
     def read(
-        self, reader: int, plan: EpochPlan, ranges: Mapping[PartitionId, OffsetRange], stamp: RowStamp
+        self,
+        reader: int,
+        plan: EpochPlan,
+        ranges: Mapping[PartitionId, OffsetRange],
+        stamp: RowStamp,
     ) -> tuple[Future[ReadReport], Sequence[Any]]:
         """Read ranges of an epoch; also gives a token of the routed rows per window worker."""
 

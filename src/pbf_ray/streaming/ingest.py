@@ -24,8 +24,13 @@ from pbf_ray.kernels.grouping import bucket_of, group_rows
 from pbf_ray.streaming.books import Books
 from pbf_ray.streaming.event_time import ReadSummary
 from pbf_ray.streaming.plan import EpochPlan, PartitionId
-from pbf_ray.streaming.rows import ROUTED_SCHEMA, RowStamp, channel_arrays, float_column
-from pbf_ray.streaming.rows import in_contract
+from pbf_ray.streaming.rows import (
+    ROUTED_SCHEMA,
+    RowStamp,
+    channel_arrays,
+    float_column,
+    in_contract,
+)
 
 __all__ = ["EVENT_TIME_OUT_OF_RANGE", "NO_EVENT_TIME", "Ingested", "ingest", "split_rows"]
 
@@ -191,7 +196,9 @@ def _judged(rows: pa.Table, plan: EpochPlan) -> pa.Table:
         ("severity", [rule.severity for rule in profile.rules]),
     ):
         at = rows.schema.get_field_index(column)
-        rows = rows.set_column(at, ROUTED_SCHEMA.field(at), pa.array(names, pa.string()).take(named))
+        rows = rows.set_column(
+            at, ROUTED_SCHEMA.field(at), pa.array(names, pa.string()).take(named)
+        )
     return rows
 
 
@@ -228,9 +235,7 @@ def _dead_letters(void: _Verdicts, batch: ReadBatch, stamp: RowStamp) -> pa.Tabl
             "value": pa.array([batch.value[at] for at in index], pa.binary()),
             "reason": pa.array([void.reasons[at] for at in order], pa.string()),
             "detail": pa.array([void.details[at] for at in order], pa.string()),
-            "kafka_timestamp": pa.array(stamps, mask=stamps < 0).cast(
-                pa.timestamp("ms", tz="UTC")
-            ),
+            "kafka_timestamp": pa.array(stamps, mask=stamps < 0).cast(pa.timestamp("ms", tz="UTC")),
         }
     )
     return in_contract(DEAD_LETTERS, rows, stamp, {})

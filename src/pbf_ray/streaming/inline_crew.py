@@ -37,7 +37,11 @@ class InlineCrew:
         self.windows = len(windows)
 
     def read(
-        self, reader: int, plan: EpochPlan, ranges: Mapping[PartitionId, OffsetRange], stamp: RowStamp
+        self,
+        reader: int,
+        plan: EpochPlan,
+        ranges: Mapping[PartitionId, OffsetRange],
+        stamp: RowStamp,
     ) -> tuple[Future[ReadReport], Sequence[Any]]:
         """Read now; a failure stands in the future."""
         report: Future[ReadReport] = Future()

@@ -40,9 +40,7 @@ class JobTopics:
         found = self._view.describe()
         for name, topic in found.topics.items():
             if topic.source_id != self._sources[name]:
-                raise TopicRecreatedError(
-                    name, expected=self._sources[name], found=topic.source_id
-                )
+                raise TopicRecreatedError(name, expected=self._sources[name], found=topic.source_id)
         return [PartitionId(*pair) for pair in found.partitions]
 
     def held(self, partitions: list[PartitionId]) -> dict[PartitionId, tuple[int, int]]:

@@ -235,9 +235,7 @@ class LayerStates:
         self.anomalies.extend({} for _ in range(size - old))
         self._free.extend(range(size - 1, old - 1, -1))
 
-    def _time(
-        self, times: npt.NDArray[np.float64], slots: npt.NDArray[np.int64]
-    ) -> pa.Array:
+    def _time(self, times: npt.NDArray[np.float64], slots: npt.NDArray[np.int64]) -> pa.Array:
         return pa.array(times[slots], mask=~self.has_time[slots])
 
     def _rows(self, slots: npt.NDArray[np.int64]) -> pa.Table:

@@ -14,14 +14,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from pbf_ray.logs import get_logger
-
 from pbf_ray.errors import (
     BrokerUnavailableError,
     PbfRayError,
     StateLimitError,
     WorkersLostError,
 )
+from pbf_ray.logs import get_logger
 from pbf_ray.storage.base import EpochCommit, StagedRows
 from pbf_ray.storage.retry import RetryPolicy, retry_transient
 from pbf_ray.streaming.books import Books

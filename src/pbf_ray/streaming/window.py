@@ -94,7 +94,9 @@ class WindowOperator:
         worker: Which of them this is; it owns the buckets ``b % workers == worker``.
     """
 
-    def __init__(self, folder: CheckpointFolder, *, buckets: int, workers: int, worker: int) -> None:
+    def __init__(
+        self, folder: CheckpointFolder, *, buckets: int, workers: int, worker: int
+    ) -> None:
         self._folder = folder
         self._buckets = buckets
         self._workers = workers
@@ -276,8 +278,9 @@ class WindowOperator:
             (order_of(accepted) < limit[codes]) | whole[codes] if keys else np.zeros(0, np.bool_)
         )
         released = [
-            *self._pending.release((key, limits[key]) for key in list(self._pending.layers())
-                                   if key in limits),
+            *self._pending.release(
+                (key, limits[key]) for key in list(self._pending.layers()) if key in limits
+            ),
             accepted.filter(pa.array(passed)),
         ]
         waiting = accepted.filter(pa.array(~passed))
@@ -296,7 +299,9 @@ class WindowOperator:
         self._count(rows, keys, slots, starts)
         if self._repeats is not None:
             for number, key in enumerate(keys):
-                self._repeats.forget(key, rows.slice(starts[number], starts[number + 1] - starts[number]))
+                self._repeats.forget(
+                    key, rows.slice(starts[number], starts[number + 1] - starts[number])
+                )
         if not step.semantics.quality_metrics:
             return QUALITY_METRICS.schema.empty_table()
         return in_contract(QUALITY_METRICS, rows, step.stamp, _statistics(frame))

@@ -22,7 +22,7 @@ def test_a_full_buffer_holds_the_sender_back_and_loses_nothing(
     kafka_broker: str, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic(3)
-    count, size = 20_000, 0
+    count, size = 5_000, 0
     headers = [("origin", b"test")]
     with RecordProducer(kafka_broker, {"queue.buffering.max.messages": "50"}) as producer:
         for number in range(count):
@@ -105,6 +105,7 @@ def test_what_cannot_be_queued_is_an_error_at_once(
         RecordProducer(kafka_broker, {"acks": "1"})
 
 
+@pytest.mark.usefixtures("needs_apache_kafka")
 def test_a_missing_topic(kafka_broker: str, topic_name: str) -> None:
     producer = RecordProducer(kafka_broker, {"topic.metadata.propagation.max.ms": "200"})
     producer.send(topic_name, None, b"x")

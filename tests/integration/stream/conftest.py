@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from pbf_ray.engine.cluster import connect, disconnect
+from pbf_ray.kafka.client import client_config
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,16 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     if connected:
         disconnect()
+
+
+@pytest.fixture(scope="module")
+def make_module_topic(kafka_broker: str, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """As ``make_topic``, for fixtures that a module shares."""
+    admin = AdminClient(client_config(kafka_broker))
+
+    def make(partitions: int = 1) -> str:
+        name = f"{request.module.__name__.rpartition('.')[2]}-{uuid.uuid4().hex[:8]}"
+        admin.create_topics([NewTopic(name, partitions, 1)])[name].result()
+        return name
+
+    return make

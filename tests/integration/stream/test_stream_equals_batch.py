@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.oracle import ExpectedTables, Raw, expected
-from support.workload import Workload, produce
 
-from pbf_ray.config import Settings
-from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.jobs.stream import StreamJob
 from pbf_ray.kafka.offsets import ClusterView
+from support.oracle import ExpectedTables, Raw, expected
+from support.stream_runs import assert_results, await_consumed, settings_for
+from support.workload import Workload, produce
 
 PARTITIONS = 12
 RECORDS = 200_000
@@ -31,35 +30,6 @@ class Case:
     windows: int
     readers: int
     epoch_max_rows: int
-
-
-def await_consumed(job: StreamJob, records: int, deadline_s: float = 240.0) -> None:
-    """Wait until the job has committed so many records; an error of the job is raised."""
-    end = time.monotonic() + deadline_s
-    while (progress := job.progress()).consumed < records:
-        assert job.wait(0.1) is None, "the job ended early"
-        assert time.monotonic() < end, f"not in {deadline_s} s: {progress}"
-    assert progress.consumed == records
-
-
-def settings(broker: str, topic: str, path: Path, case: Case, **stream: object) -> Settings:
-    return Settings(
-        job={"name": "equality", "data_dir": path},
-        kafka={"bootstrap_servers": broker, "topics": [topic]},
-        stream={"epoch_max_rows": case.epoch_max_rows, "epoch_interval_ms": 100, **stream},
-        workers={"windows": case.windows, "readers": case.readers},
-    )
-
-
-def check(job: StreamJob, wanted: ExpectedTables, books: dict[str, int]) -> None:
-    for name in OUTPUT_TABLES:
-        wanted.assert_table(name, job.results.read(name))
-    assert books["consumed"] == sum(
-        books[name] for name in ("accepted", "dead_letters", "late", "dropped", "duplicates")
-    )
-    for name, count in wanted.books.items():
-        assert books[name] == count, name
-    assert books["pending"] == 0
 
 
 def oracle(records: list[Raw], late: list[Raw], **more: object) -> ExpectedTables:
@@ -84,8 +54,15 @@ def test_watermark_mode_with_late_records(
     next_offsets: dict[int, int] = {}
     for raw in sent:
         next_offsets[raw.partition] = raw.offset + 1
-    job = StreamJob(settings(kafka_broker, topic, tmp_path, case))
-    with job:
+    settings = settings_for(
+        kafka_broker,
+        topic,
+        tmp_path,
+        windows=case.windows,
+        readers=case.readers,
+        epoch_max_rows=case.epoch_max_rows,
+    )
+    with StreamJob(settings) as job:
         # The barrier: all is read, so the watermark of every build has passed it.
         await_consumed(job, len(sent))
         before = job.progress()
@@ -105,7 +82,7 @@ def test_watermark_mode_with_late_records(
     wanted = oracle(sent, late, sources=sources)
     assert wanted.books["late"] == LATE
     assert wanted.books["dead_letters"] > 1000
-    check(job, wanted, result.books)
+    assert_results(settings, wanted)
 
 
 def test_strict_mode_on_bounded_input(
@@ -127,13 +104,11 @@ def test_strict_mode_on_bounded_input(
             )
 
     sent = produce(kafka_broker, topic, messages(), PARTITIONS)
-    job = StreamJob(
-        settings(
-            kafka_broker, topic, tmp_path, Case(2, 2, 20_000), mode="strict", until_end=True
-        )
+    settings = settings_for(
+        kafka_broker, topic, tmp_path, epoch_max_rows=20_000, mode="strict", until_end=True
     )
-    result = job.run()
+    result = StreamJob(settings).run()
     assert result.outcome == "finished"
     wanted = oracle(sent, [], sources=sources, whole_input=True)
     assert wanted.books["late"] == 0
-    check(job, wanted, result.books)
+    assert_results(settings, wanted)

@@ -15,7 +15,7 @@ from pbf_ray.cli import following
 from pbf_ray.cli.live import LiveProgress
 from pbf_ray.cli.signals import StopSignals
 from pbf_ray.config import Settings
-from pbf_ray.errors import FencedError
+from pbf_ray.errors import BrokerUnavailableError, FencedError
 from pbf_ray.jobs.stream import JobResult
 from pbf_ray.streaming.progress import Progress
 
@@ -217,6 +217,33 @@ def test_a_failed_job_is_closed_and_told(run, job: Job) -> None:
     assert json.loads(result.stdout)["error"]["newer"] == 2
     assert "run 2 has taken over from run 1" in result.stderr
     assert job.calls[-1] == "close"
+
+
+def test_what_stands_in_the_way_is_said_before_ray_starts(
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_job: object) -> None:
+        raise AssertionError("started")
+
+    monkeypatch.setattr("pbf_ray.jobs.stream.StreamJob.start", start)
+    monkeypatch.setattr("pbf_ray.kafka.client.wait_for_broker", lambda *_: 1)
+    monkeypatch.setattr("pbf_ray.kafka.topics.list_topics", lambda _config: ["ispm-monitoring"])
+    rules = run("stream", "--profile", "absent.toml")
+    assert (rules.exit_code, "absent.toml" in rules.stderr) == (1, True)
+    topic = run("stream", "--topic", "ispm-monitoring", "--topic", "other")
+    assert topic.exit_code == 1
+    assert topic.stderr.splitlines() == [
+        "pbf-ray: topic other does not exist on localhost:9092",
+        "  to do: create it: pbf-ray topics create",
+    ]
+
+    def nobody(_config: object, timeout_s: float) -> int:
+        raise BrokerUnavailableError("localhost:9092", "refused", waited_s=timeout_s)
+
+    monkeypatch.setattr("pbf_ray.kafka.client.wait_for_broker", nobody)
+    broker = run("--set", "kafka.connect_timeout_s=9", "stream")
+    assert broker.exit_code == 1
+    assert "no Kafka broker answers at localhost:9092 for 9 s" in broker.stderr
 
 
 class Terminal(io.StringIO):

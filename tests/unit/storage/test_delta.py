@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 from deltalake.transaction import CommitProperties, Transaction
@@ -18,7 +21,7 @@ from polars.testing import assert_frame_equal
 
 from pbf_ray.contracts import ISPM_MONITORING, QUALITY_METRICS
 from pbf_ray.errors import StoreContentError, StoreError
-from pbf_ray.storage import deltalog
+from pbf_ray.storage import deltalog, deltaupkeep
 from pbf_ray.storage.base import EpochCommit
 from pbf_ray.storage.delta import DeltaStore
 from support.store_suite import (
@@ -114,6 +117,28 @@ def _filters() -> dict[str, pl.Expr]:
     }
 
 
+def _arrow_filters() -> dict[str, pc.Expression]:
+    double, text, micros = pc.field("double"), pc.field('odd "name"; --'), pc.field("micros")
+    instants = [
+        pa.scalar(1_700_000_000_123_453 + n, pa.timestamp("us", tz="UTC")) for n in range(6)
+    ]
+    return {
+        "> 25": double > 25.0,
+        "< 0": double < 0.0,
+        "= 0": double == 0.0,
+        "nan": pc.is_nan(double),
+        "infinite": pc.is_inf(double),
+        "null": double.is_null(),
+        "text": text == "😀" * 70,
+        "text above": text > "é",
+        "integer": pc.field("int64") == 2**53 + 1,
+        "day": pc.field("day") == dt.date(1970, 1, 3),
+        "null integer": pc.field("int8").is_null(),
+        **{f"after {n}": micros > instant for n, instant in enumerate(instants)},
+        **{f"until {n}": micros <= instant for n, instant in enumerate(instants)},
+    }
+
+
 def test_others_read_the_tables_and_their_filters_find_every_row(
     store: DeltaStore, root: Path
 ) -> None:
@@ -147,6 +172,12 @@ def test_others_read_the_tables_and_their_filters_find_every_row(
         assert_frame_equal(read.sort("key"), whole.sort("key"), check_dtypes=True)
         arrow = DeltaTable(folder).to_pyarrow_table()
         assert_same_rows(arrow.cast(EVERY_TYPE.schema), wanted, "key")
+        # pyarrow skips files by the statistics of the log.
+        dataset = DeltaTable(folder).to_pyarrow_dataset()
+        for name, arrow_condition in _arrow_filters().items():
+            keys = dataset.to_table(columns=["key"], filter=arrow_condition)["key"]
+            expected_keys = wanted.filter(arrow_condition)["key"]
+            assert sorted(keys.to_pylist()) == sorted(expected_keys.to_pylist()), name
         for name, condition in _filters().items():
             found = pl.scan_delta(str(folder)).filter(condition).select("key").collect()
             expected = whole.filter(condition)["key"]
@@ -230,33 +261,42 @@ def test_upkeep_makes_few_files_of_many(store: DeltaStore, root: Path) -> None:
     assert 0 < old.num_rows <= 70 * 20
 
 
-def test_upkeep_beside_a_writer(store: DeltaStore, root: Path) -> None:
+def test_two_upkeeps_beside_a_writer(store: DeltaStore, root: Path) -> None:
     done = threading.Event()
-    upkeep = DeltaStore(root, compact_after=2)
-    upkeep.prepare([EVERY_TYPE, SECOND])
-    failures: list[BaseException] = []
 
     def maintain() -> None:
-        try:
+        with DeltaStore(root, compact_after=2) as upkeep:
+            upkeep.prepare([EVERY_TYPE, SECOND])
             while not done.is_set():
                 upkeep.maintain()
-        except BaseException as error:
-            failures.append(error)
-            raise
 
-    keeper = threading.Thread(target=maintain)
-    keeper.start()
-    try:
-        for epoch in range(60):
-            assert write(store, [(SECOND, numbered(SECOND, 3, epoch=epoch))], epoch=epoch)
-    finally:
-        done.set()
-        keeper.join()
-    assert not failures
-    upkeep.maintain()
+    with ThreadPoolExecutor(2) as pool:
+        keepers = [pool.submit(maintain) for _ in range(2)]
+        try:
+            for epoch in range(60):
+                assert write(store, [(SECOND, numbered(SECOND, 3, epoch=epoch))], epoch=epoch)
+        finally:
+            done.set()
+        for keeper in keepers:
+            keeper.result()
     wanted = pa.concat_tables([numbered(SECOND, 3, epoch=epoch) for epoch in range(60)])
     assert_same_rows(store.read(SECOND), wanted, "key")
     assert len(DeltaTable(root / "second").file_uris()) < 60
+
+
+def test_compaction_that_lost_to_another_does_nothing(store: DeltaStore, root: Path) -> None:
+    written = []
+    for epoch in range(5):
+        written.append(numbered(SECOND, 3, epoch=epoch))
+        write(store, [(SECOND, written[-1])], epoch=epoch)
+    log = deltalog.DeltaLog(root / "second", store="s")
+    log.refresh()
+    group = deltaupkeep.live_files(log)
+    store.maintain()
+    files = _data_files(root / "second")
+    assert not deltaupkeep.compact(log, group)
+    assert _data_files(root / "second") == files
+    assert_same_rows(store.read(SECOND), pa.concat_tables(written), "key")
 
 
 def test_leftovers_go_and_what_may_still_be_used_stays(store: DeltaStore, root: Path) -> None:

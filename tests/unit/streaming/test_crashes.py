@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.memory_world import SOURCES, MemoryStores, MemoryTopics, stream
-from support.oracle import assert_table, expected
 
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.storage.base import EpochCommit
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.semantics import StreamSemantics
+from support.memory_world import SOURCES, MemoryStores, MemoryTopics, stream
+from support.oracle import assert_table, expected
 
 
 class Killed(BaseException):

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.memory_world import SOURCES, Clock, MemoryStores, MemoryTopics, Steps, stream
-from support.oracle import Raw, assert_table, expected
 
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.errors import OffsetsVanishedError
 from pbf_ray.streaming.semantics import StreamSemantics
+from support.memory_world import SOURCES, Clock, MemoryStores, MemoryTopics, Steps, stream
+from support.oracle import Raw, assert_table, expected
 
 ENDLESS = StreamSemantics(allowed_lateness_s=5.0, layer_gap_s=60.0, idle_timeout_s=30.0)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.memory_world import SOURCES, MemoryStores, MemoryTopics, stream
-from support.oracle import assert_table, expected
 
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.streaming.semantics import StreamSemantics
+from support.memory_world import SOURCES, MemoryStores, MemoryTopics, stream
+from support.oracle import assert_table, expected
 
 values = st.one_of(
     st.none(),

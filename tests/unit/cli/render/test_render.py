@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from typing import Any
 
 import pytest
 
 from pbf_ray.cli.render.books import balance
-from pbf_ray.cli.render.layers import NOT_ENOUGH_DATA, layers_view, verdict
+from pbf_ray.cli.render.layers import NOT_ENOUGH_DATA, layers_table, layers_view, verdict
 from pbf_ray.cli.render.progress import progress_line
 from pbf_ray.cli.render.rows import moment, preview
 from pbf_ray.cli.render.summary import outputs_view, steps_view, summary_view
@@ -26,6 +27,7 @@ def layer(number: int | None = 0, **values: Any) -> dict[str, Any]:
     statistics = {f"{name}_{what}": 1.0 for name in channels for what in ("avg", "std")}
     return {
         "build_id": "M01-B001", "layer": number, "n": 100, "anomalies": 0, "quality_score": 1.0,
+        "revision": 1,
         **statistics, **values,
     }  # fmt: skip
 
@@ -58,6 +60,42 @@ def test_layers_that_need_a_look_come_first() -> None:
     assert "quality  0.8: 3,  0.4: 1,  not enough data: 1" in text
     shown = [line.split()[1] for line in text.splitlines() if line.startswith("  M01")]
     assert shown == ["3", "4", "null", "1"]
+
+
+@pytest.mark.parametrize(
+    ("width", "values", "headings"),
+    [
+        (70, {}, ["temperature degC"]),
+        (80, {}, ["temperature degC", "pressure bar"]),
+        (80, {"build_id": "13.02.2025_burn"}, ["temperature degC"]),
+        (80, {"temperature_avg": None, "laser_power_avg": None}, [
+            "pressure bar", "scan speed m/s",
+        ]),
+        (120, {}, ["temperature degC", "pressure bar", "laser power W", "scan speed m/s"]),
+        (120, {"revision": 2}, [
+            "temperature degC", "pressure bar", "laser power W", "scan speed m/s", "revision",
+        ]),
+    ],
+)  # fmt: skip
+def test_layers_show_what_has_data_and_room(
+    width: int, values: dict[str, Any], headings: list[str]
+) -> None:
+    row = layer(n=1246, anomalies=1246, temperature_avg=1585.5, temperature_std=17.1) | values
+    text = text_of(layers_table([row], width=width), width)
+    head, *lines = text.splitlines()
+    assert re.split(r"\s{2,}", head.strip()) == [
+        "build", "layer", "records", *[h for h in headings if h != "revision"], "anomalies",
+        "quality", *[h for h in headings if h == "revision"],
+    ]  # fmt: skip
+    assert len(lines) == 1
+    assert len(head) <= width
+
+
+def test_a_build_with_a_very_long_name_goes_on_in_the_next_line() -> None:
+    text = text_of(layers_table([layer(build_id="long-" * 20)], width=80), 80)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "".join(line.split()[0] for line in lines[1:]) == "long-" * 20
 
 
 def test_1501_layers_without_data_are_no_alarm() -> None:

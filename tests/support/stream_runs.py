@@ -1,0 +1,107 @@
+"""Running the stream in tests: waiting for it, killing parts of it, checking what it wrote."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pbf_ray.config import Settings
+from pbf_ray.contracts import OUTPUT_TABLES
+from pbf_ray.jobs.results import Results
+from pbf_ray.jobs.stream import StreamJob
+from support.oracle import ExpectedTables
+
+__all__ = [
+    "assert_results",
+    "await_consumed",
+    "committed",
+    "kill_worker",
+    "settings_for",
+    "start_driver",
+]
+
+
+def settings_for(
+    broker: str,
+    topic: str,
+    path: Path,
+    *,
+    job: str = "equality",
+    windows: int = 2,
+    readers: int = 2,
+    **stream: object,
+) -> Settings:
+    """Settings of a test's job; short epochs unless told otherwise."""
+    return Settings(
+        job={"name": job, "data_dir": path},
+        kafka={"bootstrap_servers": broker, "topics": [topic]},
+        stream={"epoch_interval_ms": 100, **stream},
+        workers={"windows": windows, "readers": readers},
+    )
+
+
+def await_consumed(job: StreamJob, records: int, deadline_s: float = 240.0) -> None:
+    """Wait until the job has committed so many records; an error of the job is raised."""
+    end = time.monotonic() + deadline_s
+    while (progress := job.progress()).consumed < records:
+        assert job.wait(0.05) is None, f"the job ended early: {progress}"
+        assert time.monotonic() < end, f"not in {deadline_s} s: {progress}"
+
+
+def kill_worker(job: StreamJob, kind: str, number: int = 0) -> int:
+    """``kill -9`` of a reader, a window actor or the coordinator; gives its process id."""
+    pids = job.pids()[kind]
+    pid = pids[number % len(pids)]
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def start_driver(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
+    """The main job as a process of its own, by the command line."""
+    flags = [
+        f"--set={key}={value}"
+        for key, value in (
+            ("job.name", settings.job.name),
+            ("job.data_dir", settings.job.data_dir),
+            ("kafka.bootstrap_servers", settings.kafka.bootstrap_servers),
+            ("kafka.topics", ",".join(settings.kafka.topics)),
+            ("stream.epoch_interval_ms", settings.stream.epoch_interval_ms),
+            ("stream.epoch_max_rows", settings.stream.epoch_max_rows),
+            ("workers.windows", settings.workers.windows),
+            ("workers.readers", settings.workers.readers),
+        )
+    ]
+    return subprocess.Popen(
+        [sys.executable, "-m", "pbf_ray", *flags, "stream", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=settings.job.data_dir,
+        start_new_session=True,
+    )
+
+
+def committed(settings: Settings) -> int:
+    """Records that the job has committed, read from its checkpoint; 0 before the first commit."""
+    if not any((settings.checkpoint_path / "manifests").glob("[0-9]*.json")):
+        return 0
+    books = Results(settings).books()
+    return int(str(books["consumed"]))
+
+
+def assert_results(settings: Settings, wanted: ExpectedTables) -> None:
+    """All tables equal the oracle's to the bit, and the books balance."""
+    results = Results(settings)
+    for name in OUTPUT_TABLES:
+        wanted.assert_table(name, results.read(name))
+    books = results.books()
+    for name, count in {**wanted.books, "pending": 0}.items():
+        assert books[name] == count, f"books: {name} is {books[name]}, expected {count}"
+    assert books["consumed"] == sum(
+        int(str(books[name]))
+        for name in ("accepted", "dead_letters", "late", "dropped", "duplicates")
+    )
