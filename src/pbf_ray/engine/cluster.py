@@ -9,6 +9,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
 from pbf_ray.logs import adopt_library_loggers
 
@@ -49,7 +50,7 @@ def connect(
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    common = {
+    common: dict[str, Any] = {
         "namespace": NAMESPACE,
         "log_to_driver": forward_logs,
         "logging_level": logging.ERROR,  # its advice is not for our users

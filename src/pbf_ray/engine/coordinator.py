@@ -22,9 +22,7 @@ from pbf_ray.streaming.progress import Progress
 __all__ = ["CoordinatorActor"]
 
 
-# run() has a thread of its own; progress, stop and pids are answered beside it.
-@ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=4, num_cpus=0)
-class CoordinatorActor:
+class Coordinator:
     """One run of a job."""
 
     def __init__(self, spec: StreamSpec) -> None:
@@ -93,3 +91,13 @@ class CoordinatorActor:
         self._asked.append(request)
         if self._pipeline is not None:
             getattr(self._pipeline, request)()
+
+
+# run() has a thread of its own; progress, stop and pids are answered beside it.
+_OPTIONS: dict[str, Any] = {
+    "max_restarts": 0,
+    "max_task_retries": 0,
+    "max_concurrency": 4,
+    "num_cpus": 0,
+}
+CoordinatorActor: Any = ray.remote(**_OPTIONS)(Coordinator)

@@ -18,8 +18,7 @@ from pbf_ray.streaming.rows import RowStamp
 __all__ = ["ReaderActor"]
 
 
-@ray.remote(max_restarts=0, max_task_retries=0)
-class ReaderActor:
+class Reader:
     """Owns partitions: reads exact ranges of them, decodes, judges and routes the records."""
 
     def __init__(self, spec: StreamSpec, reader: int) -> None:
@@ -42,3 +41,6 @@ class ReaderActor:
     def pid(self) -> int:
         """Process id, for operators and for tests that kill."""
         return os.getpid()
+
+
+ReaderActor: Any = ray.remote(max_restarts=0, max_task_retries=0)(Reader)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pyarrow as pa
 import ray
@@ -16,8 +17,7 @@ from pbf_ray.streaming.window import WindowOperator, WindowStep
 __all__ = ["WindowActor"]
 
 
-@ray.remote(max_restarts=0, max_task_retries=0)
-class WindowActor:
+class Window:
     """Owns hash buckets of (build_id, layer); takes its calls in order."""
 
     def __init__(self, spec: StreamSpec, worker: int) -> None:
@@ -41,3 +41,6 @@ class WindowActor:
     def pid(self) -> int:
         """Process id, for operators and for tests that kill."""
         return os.getpid()
+
+
+WindowActor: Any = ray.remote(max_restarts=0, max_task_retries=0)(Window)

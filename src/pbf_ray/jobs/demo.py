@@ -23,7 +23,7 @@ from pbf_ray.kafka.producer import RecordProducer
 from pbf_ray.kafka.topic_specs import ISPM_MONITORING
 from pbf_ray.kafka.topics import create_topics
 from pbf_ray.simulate.config import TwinConfig, build_name
-from pbf_ray.simulate.faults import Fault
+from pbf_ray.simulate.faults import FAULT_KINDS, Fault
 from pbf_ray.simulate.pace import pace
 from pbf_ray.simulate.truth import GroundTruth, write_ground_truth
 from pbf_ray.simulate.twin import Twin
@@ -172,10 +172,9 @@ class DemoJob:
     def _twin(self) -> Twin:
         scale = self.scale
         middle = scale.layers // 2
-        kinds = ("hot_spot", "gas_flow_step", "laser_power_loss")
         faults = tuple(
             Fault(
-                kinds[machine % 3],
+                FAULT_KINDS[machine % 3],
                 build_name(machine, 0),
                 middle,
                 min(middle + 1, scale.layers - 1),
@@ -195,7 +194,7 @@ class DemoJob:
             max_disorder_s=7.0,  # some more than the allowed lateness: those are late
             faults=faults,
         )
-        first_s, last_s = Twin(config).span_s()
+        _, last_s = Twin(config).span_s()
         # The builds end now: event times lie in the past, as with real machines.
         start_s = config.start_time_s + time.time() - last_s
         return Twin(replace(config, start_time_s=round(start_s, 3)))

@@ -64,8 +64,10 @@ class WindowReport:
 
 
 class Crew(Protocol):
-    """Readers and window workers. A call answers with a future, which may raise
-    ``WorkerDiedError``; window workers take their calls in order.
+    """Readers and window workers.
+
+    A call answers with a future, which may raise ``WorkerDiedError``; window workers take their
+    calls in order.
     """
 
     readers: int
@@ -145,7 +147,8 @@ class ReaderWork:
         Returns:
             The report, and a table of ``ROUTED_SCHEMA`` per window worker.
         """
-        batch = self._partitions.read(ranges, timeout_s=self._stall_s)
+        wanted = {(at.topic, at.partition): (held.start, held.stop) for at, held in ranges.items()}
+        batch = self._partitions.read(wanted, timeout_s=self._stall_s)
         result = ingest(batch, plan, stamp)
         staged = _staged(
             self._stores, {DEAD_LETTERS.name: result.dead_letters}, stamp, f"r{self._reader}"

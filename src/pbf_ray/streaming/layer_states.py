@@ -56,6 +56,16 @@ class LayerStates:
         changed: Slots to be written with the next state file.
     """
 
+    rolling: RollingState
+    rows: npt.NDArray[np.int64]
+    first_timestamp: npt.NDArray[np.float64]
+    last_timestamp: npt.NDArray[np.float64]
+    has_time: npt.NDArray[np.bool_]
+    newest: npt.NDArray[np.float64]
+    revision: npt.NDArray[np.int64]
+    closed: npt.NDArray[np.bool_]
+    closed_epoch: npt.NDArray[np.int64]
+
     def __init__(self) -> None:
         self.slot_of: dict[LayerId, int] = {}
         self.keys: list[LayerId | None] = []
@@ -208,12 +218,6 @@ class LayerStates:
     def _allocate(self, size: int) -> None:
         old = len(self.keys)
 
-        def grown(array: npt.NDArray[np.generic] | None, kind: type) -> npt.NDArray[np.generic]:
-            bigger = np.zeros(size, kind)
-            if array is not None:
-                bigger[:old] = array
-            return bigger
-
         for name, kind in (
             ("rows", np.int64),
             ("first_timestamp", np.float64),
@@ -224,7 +228,9 @@ class LayerStates:
             ("closed", np.bool_),
             ("has_time", np.bool_),
         ):
-            setattr(self, name, grown(getattr(self, name, None), kind))
+            bigger: npt.NDArray[np.generic] = np.zeros(size, kind)
+            bigger[:old] = getattr(self, name, bigger[:0])
+            setattr(self, name, bigger)
         rolling = RollingState.empty(size, len(CHANNELS))
         if old:
             rolling.count[:old] = self.rolling.count

@@ -118,8 +118,9 @@ class Ledger:
             LogMovedError: If an older run has planned this epoch meanwhile.
         """
         if self._replay:
-            plan: EpochPlan | None = self._replay.popleft()
-            self._planner.planned(plan)
+            replayed = self._replay.popleft()
+            self._planner.planned(replayed)
+            plan: EpochPlan | None = replayed
         else:
             self._planner.stop_at = self.stop_at
             plan = self._planner.next_plan(

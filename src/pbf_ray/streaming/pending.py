@@ -8,7 +8,7 @@ operator knows it too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -179,7 +179,7 @@ class PendingRows:
     # -- inside ----------------------------------------------------------------------------
 
     def _index(
-        self, ref: SegmentRef, keys: list[LayerId | None], starts: npt.NDArray[np.int64]
+        self, ref: SegmentRef, keys: Sequence[LayerId | None], starts: npt.NDArray[np.int64]
     ) -> None:
         table = _map(self._folder.path / ref.file.name)
         segment = _Segment(ref, table, order_of(table), 0)

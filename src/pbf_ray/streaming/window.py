@@ -94,6 +94,9 @@ class WindowOperator:
         worker: Which of them this is; it owns the buckets ``b % workers == worker``.
     """
 
+    _open: set[LayerId]
+    _repeats: Repeats | None
+
     def __init__(
         self, folder: CheckpointFolder, *, buckets: int, workers: int, worker: int
     ) -> None:
@@ -138,11 +141,10 @@ class WindowOperator:
                 released_below=lambda key: 0 if strict else limits.get(key[0], 0),
                 released_until=self._closed_epoch,
             )
-        self._open = {
+        self._open.update(
             key for key, slot in self._states.slot_of.items() if not self._states.closed[slot]
-        }
+        )
         self._open.update(self._pending.layers())
-        self._repeats = None
 
     # -- an epoch --------------------------------------------------------------------------
 
@@ -164,7 +166,7 @@ class WindowOperator:
         duplicates = int((~late).sum() - fresh.sum())
         accepted = rows.filter(pa.array(fresh))
         self._note(step.time)
-        self._admit(accepted, step)
+        self._admit(accepted)
         layer_rows, quality = self._release(step, accepted)
         late_rows = rows.filter(pa.array(late))
         tables = {
@@ -241,7 +243,7 @@ class WindowOperator:
                 self._repeats.add(key, self._pending.waiting(key))
         return self._repeats.mark(rows, codes, keys, fresh)
 
-    def _admit(self, accepted: pa.Table, step: WindowStep) -> None:
+    def _admit(self, accepted: pa.Table) -> None:
         """Note the layers of accepted rows, and how far they reach."""
         codes, keys = group_rows(accepted["build_id"], accepted["layer"])
         if not keys:
@@ -383,11 +385,11 @@ class WindowOperator:
         self._states = LayerStates()
         self._states_on_disk = StateFiles(self._folder)
         self._pending = PendingRows(self._folder)
-        self._open: set[LayerId] = set()
+        self._open = set()
         self._watermarks: dict[BuildId, float] = {}
         self._moved_on: dict[BuildId, int] = {}
         self._phases: dict[BuildId, Phase] = {}
-        self._repeats: Repeats | None = None
+        self._repeats = None
 
     def _is_mine(self, key: LayerId) -> bool:
         return bucket_of(*key, self._buckets) % self._workers == self._worker

@@ -242,8 +242,9 @@ def test_a_full_partition_is_suspended_while_another_is_slow() -> None:
 def test_without_reading_ahead_nothing_is_fetched_between_the_calls() -> None:
     logs = {("a", 0): Log(dict.fromkeys(range(50), b"x"), 50)}
     reader, consumer = reader_of(logs, max_ahead_bytes=0)
-    for start in (0, 10, 20):
-        ranges = {("a", 0): (start, start + 10)}
+    # Up to the very end, then with more than was asked for.
+    for start, to in ((0, 30), (0, 10), (10, 20)):
+        ranges = {("a", 0): (start, to)}
         assert rows(reader.read(ranges, timeout_s=30)) == expected(logs, ranges)
         assert consumer.fetching == {}
 

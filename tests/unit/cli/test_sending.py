@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pbf_ray.cli import broker, sending
+from pbf_ray.cli.signals import StopSignals
+from pbf_ray.config import Settings
+from pbf_ray.errors import BrokerUnavailableError, TopicMissingError
+from pbf_ray.simulate import SimulatedRecord
+
+
+class Producer:
+    """Acknowledges a record per flush; gives up every third."""
+
+    def __init__(self, address: str, client: Mapping[str, str]) -> None:
+        self.made_with = (address, dict(client))
+        self.waiting: list[tuple[Any, ...]] = []
+        self.arrived: list[tuple[Any, ...]] = []
+        self.failed = 0
+        self.first_error: BrokerUnavailableError | None = None
+
+    @property
+    def sent(self) -> int:
+        return len(self.arrived)
+
+    def send(self, *record: Any) -> None:
+        self.waiting.append(record)
+
+    def flush(self, timeout_s: float) -> int:
+        assert timeout_s > 0
+        if self.waiting:
+            record = self.waiting.pop(0)
+            if (self.sent + self.failed) % 3 == 2:
+                self.failed += 1
+                self.first_error = BrokerUnavailableError("h:1", "timed out")
+            else:
+                self.arrived.append(record)
+        return len(self.waiting)
+
+
+@pytest.fixture
+def _broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pbf_ray.kafka.client.wait_for_broker", lambda *_: 1)
+    monkeypatch.setattr("pbf_ray.kafka.topics.list_topics", lambda _config: ["mine", "first"])
+    monkeypatch.setattr("pbf_ray.kafka.producer.RecordProducer", Producer)
+
+
+SETTINGS = Settings(
+    kafka={"bootstrap_servers": "h:1", "topics": ["first"], "client": {"sasl.password": "pw"}}
+)
+
+
+@pytest.mark.usefixtures("_broker")
+def test_every_record_to_a_topic_is_accounted_for() -> None:
+    target = sending.open_target(SETTINGS, "mine", None)
+    assert target.where == "topic mine on h:1"
+    records = [SimulatedRecord(b"k", b"%d" % n, float(n)) for n in range(7)]
+    done = sending.send_all(records, target, StopSignals())
+    assert (done.read, done.sent, done.failed, done.interrupted) == (7, 5, 2, False)
+    assert done.error is not None
+    producer: Producer = target._producer  # type: ignore[attr-defined]
+    assert producer.made_with == ("h:1", {"sasl.password": "pw"})
+    # No time stamp is given: Kafka's is the time of sending.
+    assert producer.arrived == [("mine", b"k", b"%d" % n) for n in (0, 1, 3, 4, 6)]
+
+
+@pytest.mark.usefixtures("_broker")
+def test_the_topic_is_the_first_that_is_read_and_has_to_exist() -> None:
+    assert sending.open_target(SETTINGS, None, None).where == "topic first on h:1"
+    with pytest.raises(TopicMissingError, match="absent"):
+        sending.open_target(SETTINGS, "absent", None)
+
+
+def test_a_broker_that_takes_long_is_mentioned(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    def wait(_config: Mapping[str, Any], timeout_s: float) -> int:
+        assert timeout_s == SETTINGS.kafka.connect_timeout_s
+        while not said:
+            said.append(capsys.readouterr().err)
+            if not said[-1]:
+                said.pop()
+        return 1
+
+    monkeypatch.setattr(broker, "_SILENT_S", 0.01)
+    monkeypatch.setattr("pbf_ray.kafka.client.wait_for_broker", wait)
+    config = broker.reach_broker(SETTINGS)
+    assert config["bootstrap.servers"] == "h:1"
+    assert said == ["no answer from h:1 yet, trying for 60 s\n"]
