@@ -177,7 +177,7 @@ def _roll(key: Any, members: list[Any], job_id: str, result: Expected) -> None:
         "last_timestamp": times[-1] if times else None,
         "quality_score": _score(stats["temperature"].std),
         "anomalies": sum(kinds.values()),
-        "anomalies_by_type": json.dumps(kinds, sort_keys=True),
+        "anomalies_by_type": json.dumps(kinds, sort_keys=True, separators=(",", ":")),
     }
     for name in CHANNELS:
         values = [m[2][name] for m in members if m[2][name] is not None]

@@ -97,6 +97,7 @@ def plain_result(result: JobResult) -> dict[str, Any]:
         "layers": result.layers,
         "seconds": round(result.seconds, 3),
         "anomalies_by_type": dict(result.anomalies_by_type),
+        "dead_letters_by_reason": dict(result.dead_letters_by_reason),
         "outputs": dict(result.outputs),
     }
 
@@ -114,8 +115,7 @@ def report(result: JobResult, settings: Settings, steps: Sequence[tuple[str, str
 
     width = console_for(sys.stdout).width
     results = _results(settings)
-    # The result has the counts alone; the checkpoint also has the reasons of dead letters.
-    reasons = results.books() if result.books.get("dead_letters") else {}
+    reasons = {"dead_letters_by_reason": result.dead_letters_by_reason}
     plain = {**asdict(result), "books": {**reasons, **result.books}}
     view = summary_view(
         plain,

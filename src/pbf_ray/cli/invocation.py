@@ -79,5 +79,10 @@ class Invocation:
         """
         from pbf_ray.logs import configure_logs
 
+        configure_logs(self.log_json, self.level, **context)
+
+    @property
+    def level(self) -> str:
+        """Lowest level of logs, as the global options say."""
         usual = "debug" if self.debug else "info" if self.log_json else "warning"
-        configure_logs(self.log_json, (self.log_level or usual).upper(), **context)
+        return (self.log_level or usual).upper()

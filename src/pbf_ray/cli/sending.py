@@ -211,13 +211,7 @@ def paced(
     """
     from pbf_ray.simulate import pace
 
-    asked = signals.asked
-
-    def clock() -> float:
-        # Told to stop, pace() itself would drop a record that is counted already.
-        return math.inf if asked.is_set() else time.monotonic()
-
-    return pace(records, speed=speed, rate=rate, clock=clock, sleep=asked.wait)
+    return pace(records, speed=speed, rate=rate, stop=signals.asked)
 
 
 def parse_rate(text: str, option: str, words: Mapping[str, float | None]) -> float | None:

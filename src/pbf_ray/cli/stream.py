@@ -83,7 +83,7 @@ def stream_command(invocation: Invocation, as_json: bool) -> None:
     loaded = invocation.load()
     settings = loaded.settings
     invocation.start_logs(job=settings.job.name)
-    result = run_to_end(_job(settings))
+    result = run_to_end(_job(settings, invocation))
     if as_json:
         write_result(result)
         return
@@ -91,11 +91,11 @@ def stream_command(invocation: Invocation, as_json: bool) -> None:
     report(result, settings, next_steps(settings, with_data_dir=given))
 
 
-def _job(settings: Settings) -> FollowedJob:
+def _job(settings: Settings, invocation: Invocation) -> FollowedJob:
     from pbf_ray.cli.broker import reach_broker, require_topics
     from pbf_ray.jobs.stream import StreamJob
 
-    job = StreamJob(settings)
+    job = StreamJob(settings, log_level=invocation.level, log_json=invocation.log_json)
     # Starting Ray takes a while: what stands in the way is said before.
     require_topics(reach_broker(settings), settings.kafka.topics)
     return job

@@ -206,6 +206,8 @@ class DemoJob:
             self.truth = twin.ground_truth
             first_s, last_s = twin.span_s()
             speed = max((last_s - first_s) / self.scale.seconds, 1.0)
+            while self.progress().state == "starting" and not self._stop_feeding.wait(0.2):
+                pass  # so that the whole build is seen live
             with RecordProducer(self._broker.bootstrap_servers) as producer:
                 for record in pace(records, speed=speed, stop=self._stop_feeding):
                     producer.send(TOPIC, record.key, record.value)

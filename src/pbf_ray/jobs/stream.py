@@ -34,6 +34,7 @@ class JobResult:
         outcome: ``"finished"``: the bounded input is done; ``"stopped"``: told to stop.
         books: consumed, accepted, dead_letters, late, dropped, duplicates, pending.
         anomalies_by_type: Count per anomaly type, late ones included.
+        dead_letters_by_reason: Count per reason code.
         layers: Layers that have closed at least once.
         seconds: Wall time of this run.
         outputs: Where everything lies, by name.
@@ -43,6 +44,7 @@ class JobResult:
     outcome: str
     books: dict[str, int]
     anomalies_by_type: dict[str, int]
+    dead_letters_by_reason: dict[str, int]
     layers: int
     seconds: float
     outputs: dict[str, str]
@@ -86,6 +88,8 @@ class StreamJob:
         profile: Rule profile in place of the one that the settings name.
         sinks: Further outputs (``pbf_ray.storage.Sink``), beside the stores of the settings.
         forward_logs: Show the workers' log lines in this process.
+        log_level: Lowest level that workers log.
+        log_json: Whether they write JSON lines.
     """
 
     def __init__(
@@ -95,11 +99,15 @@ class StreamJob:
         profile: RuleProfile | None = None,
         sinks: Sequence[Sink] = (),
         forward_logs: bool = True,
+        log_level: str = "WARNING",
+        log_json: bool = False,
     ) -> None:
         self.settings = settings
         self._profile = profile if profile is not None else load_profile(settings.rules.profile)
         self._sinks = tuple(sinks)
         self._forward_logs = forward_logs
+        self._log_level = log_level
+        self._log_json = log_json
         self._supervisor: Supervisor | None = None
         self._thread: threading.Thread | None = None
         self._began_s = 0.0
@@ -242,6 +250,7 @@ class StreamJob:
             outcome=outcome,
             books=counts,
             anomalies_by_type=books["anomalies_by_type"],
+            dead_letters_by_reason=books["dead_letters_by_reason"],
             layers=books["layers"],
             seconds=time.monotonic() - self._began_s,
             outputs=self.results.places(),
@@ -299,4 +308,6 @@ class StreamJob:
             buckets=workers.buckets,
             reader_cpus=workers.reader_cpus,
             window_cpus=workers.window_cpus,
+            log_level=self._log_level,
+            log_json=self._log_json,
         )

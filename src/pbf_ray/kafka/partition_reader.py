@@ -9,13 +9,12 @@ buffer for the next call, so that epochs that follow each other read on without 
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +28,7 @@ from pbf_ray.kafka.client import (
     partition_missing,
     translate_error,
 )
+from pbf_ray.kafka.partition_buffer import PartitionBuffer
 
 __all__ = ["PartitionReader", "ReadBatch"]
 
@@ -66,60 +66,6 @@ class ReadBatch:
 
     def __len__(self) -> int:
         return len(self.value)
-
-
-class _Columns(NamedTuple):
-    offset: list[int]
-    timestamp_ms: list[int]
-    key: list[bytes | None]
-    value: list[bytes | None]
-
-
-@dataclass(slots=True)
-class _Partition:
-    """Where one partition stands.
-
-    Everything below ``position`` was given out; the columns hold what was received from there
-    on; nothing below ``reached`` is still to come.
-    """
-
-    position: int
-    reached: int
-    assigned: bool = False
-    offset: list[int] = field(default_factory=list)
-    timestamp_ms: list[int] = field(default_factory=list)
-    key: list[bytes | None] = field(default_factory=list)
-    value: list[bytes | None] = field(default_factory=list)
-    size_bytes: int = 0
-
-    def append(self, messages: Sequence[_Message]) -> None:
-        """Take messages that follow what was received before."""
-        self.offset += [message.offset() for message in messages]
-        self.timestamp_ms += [message.timestamp()[1] for message in messages]
-        self.key += [message.key() for message in messages]
-        self.value += [message.value() for message in messages]
-        self.size_bytes += sum(map(len, messages))
-        self.reached = self.offset[-1] + 1
-
-    def cut_below(self, offset: int) -> _Columns:
-        """Move the position to ``offset``; the columns of the records before it."""
-        count = bisect_left(self.offset, offset)
-        if count == len(self.offset):
-            passed = _Columns(self.offset, self.timestamp_ms, self.key, self.value)
-            self.offset, self.timestamp_ms, self.key, self.value = [], [], [], []
-            self.size_bytes = 0
-        else:
-            passed = _Columns(
-                self.offset[:count],
-                self.timestamp_ms[:count],
-                self.key[:count],
-                self.value[:count],
-            )
-            del self.offset[:count], self.timestamp_ms[:count], self.key[:count]
-            del self.value[:count]
-            self.size_bytes -= sum(len(value) for value in passed.value if value is not None)
-        self.position = offset
-        return passed
 
 
 class PartitionReader:
@@ -168,7 +114,7 @@ class PartitionReader:
             )
             | {"error_cb": self._errors}
         )
-        self._partitions: dict[_Key, _Partition] = {}
+        self._partitions: dict[_Key, PartitionBuffer] = {}
         self._closed = False
 
     def read(
@@ -225,12 +171,14 @@ class PartitionReader:
             state = self._partitions.get(key)
             if state is not None and state.position <= first <= state.reached:
                 state.cut_below(first)
-                continue
-            moved.append(key)
+            else:
+                moved.append(key)
         self._unassign([key for key in moved if key in self._partitions])
         for key in moved:
             first = wanted[key][0]
-            self._partitions[key] = _Partition(position=first, reached=first)
+            self._partitions[key] = PartitionBuffer(position=first, reached=first)
+        for key, (_, to) in wanted.items():
+            self._partitions[key].want(to)
 
     def _fetch(self, waiting: Mapping[_Key, int]) -> None:
         """Let the consumer fetch what is waited for, from where each partition stands."""
@@ -274,7 +222,7 @@ class PartitionReader:
             state = self._partitions.get(key)
             if state is not None and state.assigned:
                 state.append(those)
-                self._suspend_if_full(key, waiting)
+                self._suspend_if_full(key)
         # Events after records: within a partition librdkafka tells them in that order.
         for message in events:
             self._take_event(message, waiting)
@@ -300,7 +248,7 @@ class PartitionReader:
         if key in waiting and state.reached < waiting[key]:
             raise self._explained(key, state, error)
 
-    def _explained(self, key: _Key, state: _Partition, error: KafkaError) -> Exception:
+    def _explained(self, key: _Key, state: PartitionBuffer, error: KafkaError) -> Exception:
         topic, partition = key
         told = translate_error(
             error, address=self._address, topic=topic, partition=partition, offset=state.reached
@@ -314,11 +262,9 @@ class PartitionReader:
         last = end - 1 if end > first else None
         return OffsetsVanishedError(topic, partition, wanted=state.reached, first=first, last=last)
 
-    def _suspend_if_full(self, key: _Key, waiting: Mapping[_Key, int]) -> None:
-        """Stop fetching a partition that has its range and holds enough beyond it."""
-        state = self._partitions[key]
-        enough = key not in waiting or state.reached >= waiting[key]
-        if enough and state.size_bytes > self._max_ahead_bytes:
+    def _suspend_if_full(self, key: _Key) -> None:
+        """Stop fetching a partition that holds enough beyond its range."""
+        if self._partitions[key].ahead_bytes > self._max_ahead_bytes:
             self._unassign([key])
 
     def _stalled(self, waiting: Mapping[_Key, int], timeout_s: float) -> Exception:

@@ -7,7 +7,7 @@ nor how they are cut into chunks changes a bit of the result. The stream has to 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,7 @@ def layer_summaries(table: pa.Table, codes: NDArray[np.int16], profile: RuleProf
     found = judged >= 0
     cells = group_of_row[found] * len(profile.rules) + judged[found]
     counts = np.bincount(cells, minlength=len(sizes) * len(profile.rules))
+    by_rule = counts.reshape(len(sizes), len(profile.rules))
     seconds, known = column_values(table.column("timestamp"))
     # Sorted by time with nulls first: the first known timestamp follows a group's nulls.
     nulls = np.bincount(group_of_row[~known[ordered.rows]], minlength=len(sizes))
@@ -114,8 +115,7 @@ def layer_summaries(table: pa.Table, codes: NDArray[np.int16], profile: RuleProf
         n=sizes,
         first_timestamp=nullable(seconds[first], any_known),
         last_timestamp=nullable(seconds[last], any_known),
-        rule_counts=counts.reshape(len(sizes), len(profile.rules)),
-        profile=profile,
+        anomalies=[_by_type(row, profile) for row in by_rule.tolist()],
     )
 
 
@@ -126,8 +126,7 @@ def summary_table(
     n: NDArray[np.int64],
     first_timestamp: pa.DoubleArray,
     last_timestamp: pa.DoubleArray,
-    rule_counts: NDArray[np.int64],
-    profile: RuleProfile,
+    anomalies: Sequence[Mapping[str, int]],
 ) -> pa.Table:
     """The statistics columns of LAYER_QUALITY of g layers, from their states.
 
@@ -137,8 +136,7 @@ def summary_table(
         n: int64[g], records of the layer.
         first_timestamp: float64[g], s since 1970-01-01 UTC, null where no record has one.
         last_timestamp: float64[g], likewise.
-        rule_counts: int64[g, r], records of which each rule of the profile is the first true one.
-        profile: The profile that judged.
+        anomalies: Records per anomaly type of each layer.
 
     Returns:
         A table of g rows, fields as in LAYER_QUALITY.
@@ -160,20 +158,21 @@ def summary_table(
     columns["quality_score"] = pa.array(
         quality_score(std[:, _TEMPERATURE], std_valid[:, _TEMPERATURE])
     )
-    columns["anomalies"] = pa.array(rule_counts.sum(axis=1), pa.int64())
+    columns["anomalies"] = pa.array([sum(counts.values()) for counts in anomalies], pa.int64())
     columns["anomalies_by_type"] = pa.array(
-        [_by_type(counts, profile) for counts in rule_counts.tolist()], pa.string()
+        [json.dumps(counts, sort_keys=True, separators=(",", ":")) for counts in anomalies],
+        pa.string(),
     )
     schema = pa.schema([LAYER_QUALITY.schema.field(name) for name in columns])
     return pa.table(columns, schema=schema)
 
 
-def _by_type(counts: list[int], profile: RuleProfile) -> str:
+def _by_type(counts: list[int], profile: RuleProfile) -> dict[str, int]:
     by_type: dict[str, int] = {}
     for rule, count in zip(profile.rules, counts, strict=True):
         if count:
             by_type[rule.anomaly_type] = by_type.get(rule.anomaly_type, 0) + count
-    return json.dumps(by_type, sort_keys=True, separators=(",", ":"))
+    return by_type
 
 
 def _order_and_roll(table: pa.Table) -> _Ordered:

@@ -35,7 +35,7 @@ def pace(
         speed: Seconds of event time per second; 1 is the original speed. None for as fast as
             possible.
         rate: Records per second, instead of a speed.
-        stop: Once set, no further record is handed on; a wait ends at once.
+        stop: Once set, no further record is taken; a wait ends at once, with its record.
         clock: Seconds, never running backwards.
         sleep: Waits for some seconds, perhaps less; by default until ``stop`` is set.
 
@@ -73,8 +73,11 @@ def _paced(
 ) -> Iterator[SimulatedRecord]:
     started: float | None = None
     first = newest = 0.0
-    for number, record in enumerate(records):
-        if stop is not None and stop.is_set():
+    upcoming = enumerate(records)
+    # A record that was taken is handed on in any case: its source has counted it as sent.
+    while stop is None or not stop.is_set():
+        number, record = next(upcoming, (0, None))
+        if record is None:
             return
         if interval_s is None:
             yield record
@@ -90,5 +93,5 @@ def _paced(
         while (ahead := due - clock()) >= _SHORTEST_WAIT_S:
             sleep(ahead)
             if stop is not None and stop.is_set():
-                return
+                break
         yield record

@@ -122,7 +122,7 @@ class DeltaLog:
             try:
                 self._loaded.update_incremental()
             except DeltaError:
-                # The entries after our version may have been cleaned up, or the table made anew.
+                # Whatever it is, loading from scratch works or says it in our terms.
                 self._loaded = None
             else:
                 return

@@ -77,14 +77,16 @@ class SqliteFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own, so that readers in threads neither wait nor see half epochs."""
+        """A connection of its own, so that readers in threads do not wait for writers.
+
+        Each statement sees one state of the file, of whole epochs.
+        """
         if not self.path.exists():
             raise StoreContentError(
                 self.name, "there is no such file", advice="run a job that writes it first"
             )
         try:
             with closing(self._connect("ro")) as connection:
-                connection.execute("BEGIN")
                 yield connection
         except sqlite3.Error as error:
             raise self._translated(error) from error

@@ -15,20 +15,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pbf_ray.contracts import CHANNELS, DEAD_LETTERS, RECORD_SCHEMA
+from pbf_ray.contracts import DEAD_LETTERS, RECORD_SCHEMA
 from pbf_ray.decode import from_json
 from pbf_ray.errors import MalformedRecordError
 from pbf_ray.kafka.partition_reader import ReadBatch
-from pbf_ray.kernels.anomaly import first_match
 from pbf_ray.kernels.grouping import bucket_of, group_rows
+from pbf_ray.monitoring.columns import column_values
+from pbf_ray.monitoring.judge import judge, name_anomalies
 from pbf_ray.streaming.books import Books
 from pbf_ray.streaming.event_time import ReadSummary
 from pbf_ray.streaming.plan import EpochPlan, PartitionId
 from pbf_ray.streaming.rows import (
     ROUTED_SCHEMA,
     RowStamp,
-    channel_arrays,
-    float_column,
     in_contract,
 )
 
@@ -163,7 +162,7 @@ def _placeable(
     rows: pa.Table, kept: npt.NDArray[np.int64], plan: EpochPlan
 ) -> tuple[pa.Table, _Verdicts]:
     """Rows that have a place in event time; the others are dead letters."""
-    timestamp, valid = float_column(rows["timestamp"])
+    timestamp, valid = column_values(rows["timestamp"])
     horizon_s = plan.clock_us / 1e6 + plan.semantics.max_future_s
     finite = valid & np.isfinite(timestamp)
     beyond = finite & (timestamp > horizon_s)
@@ -188,23 +187,16 @@ def _placeable(
 
 def _judged(rows: pa.Table, plan: EpochPlan) -> pa.Table:
     profile = plan.semantics.profile
-    values, valid = channel_arrays(rows)
-    codes = first_match(values, valid, profile.compile(CHANNELS))
-    named = pa.array(codes, mask=codes < 0)
-    for column, names in (
-        ("anomaly_type", [rule.anomaly_type for rule in profile.rules]),
-        ("severity", [rule.severity for rule in profile.rules]),
-    ):
+    names = name_anomalies(judge(rows, profile), profile)
+    for column, named in zip(("anomaly_type", "severity"), names, strict=True):
         at = rows.schema.get_field_index(column)
-        rows = rows.set_column(
-            at, ROUTED_SCHEMA.field(at), pa.array(names, pa.string()).take(named)
-        )
+        rows = rows.set_column(at, ROUTED_SCHEMA.field(at), named)
     return rows
 
 
 def _summary(rows: pa.Table, plan: EpochPlan) -> ReadSummary:
     if plan.semantics.whole_input:
-        timestamp, valid = float_column(rows["timestamp"])
+        timestamp, valid = column_values(rows["timestamp"])
         horizon_s = plan.clock_us / 1e6 + plan.semantics.max_future_s
         rows = rows.filter(pa.array(valid & np.isfinite(timestamp) & (timestamp <= horizon_s)))
     newest = rows.group_by(["build_id", "topic", "partition"]).aggregate([("timestamp", "max")])

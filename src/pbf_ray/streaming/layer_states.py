@@ -11,8 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pbf_ray.contracts import CHANNELS, LAYER_QUALITY, layer_key
-from pbf_ray.kernels.rolling import RollingState, quality_score
-from pbf_ray.streaming.rows import RowStamp
+from pbf_ray.kernels.rolling import RollingState
+from pbf_ray.monitoring.columns import nullable
+from pbf_ray.monitoring.quality import summary_table
+from pbf_ray.streaming.rows import RowStamp, filled
 
 __all__ = ["LayerId", "LayerStates"]
 
@@ -111,42 +113,22 @@ class LayerStates:
     def summaries(self, keys: list[LayerId], stamp: RowStamp) -> pa.Table:
         """Rows of ``LAYER_QUALITY`` for layers that close."""
         slots = np.array([self.slot_of[key] for key in keys], np.int64)
-        state = self.take_rolling(slots)
-        avg, avg_valid = state.avg
-        std, std_valid = state.std
-        columns: dict[str, pa.Array] = {
-            "layer_key": pa.array([layer_key(stamp.job_id, *key) for key in keys], pa.string()),
-            "build_id": pa.array([key[0] for key in keys], pa.string()),
-            "layer": pa.array([key[1] for key in keys], pa.int32()),
-            "n": pa.array(self.rows[slots]),
-            "first_timestamp": self._time(self.first_timestamp, slots),
-            "last_timestamp": self._time(self.last_timestamp, slots),
-            "revision": pa.array(self.revision[slots]),
-            "anomalies": pa.array([sum(self.anomalies[slot].values()) for slot in slots]),
-            "anomalies_by_type": pa.array(
-                [json.dumps(self.anomalies[slot], sort_keys=True) for slot in slots], pa.string()
-            ),
-        }
-        for number, name in enumerate(CHANNELS):
-            some = avg_valid[:, number]
-            columns[f"{name}_n"] = pa.array(state.count[:, number])
-            columns[f"{name}_avg"] = pa.array(avg[:, number], mask=~some)
-            columns[f"{name}_std"] = pa.array(std[:, number], mask=~std_valid[:, number])
-            columns[f"{name}_min"] = pa.array(state.minimum[:, number], mask=~some)
-            columns[f"{name}_max"] = pa.array(state.maximum[:, number], mask=~some)
-        scored = CHANNELS.index("temperature")
-        score = quality_score(std[:, scored], std_valid[:, scored])
-        columns["quality_score"] = pa.array(score)
-        for name, value in (
-            ("job_id", stamp.job_id),
-            ("epoch", stamp.epoch),
-            ("processing_timestamp", stamp.clock_us),
-        ):
-            kind = LAYER_QUALITY.schema.field(name).type
-            columns[name] = pa.repeat(pa.scalar(value, kind), len(keys))
-        return pa.Table.from_arrays(
-            [columns[field.name] for field in LAYER_QUALITY.schema], schema=LAYER_QUALITY.schema
+        statistics = summary_table(
+            keys,
+            self.take_rolling(slots),
+            n=self.rows[slots],
+            first_timestamp=self._time(self.first_timestamp, slots),
+            last_timestamp=self._time(self.last_timestamp, slots),
+            anomalies=[self.anomalies[slot] for slot in slots],
         )
+        given = {
+            "layer_key": pa.array([layer_key(stamp.job_id, *key) for key in keys], pa.string()),
+            "job_id": stamp.job_id,
+            "revision": pa.array(self.revision[slots]),
+            "epoch": stamp.epoch,
+            "processing_timestamp": stamp.clock_us,
+        }
+        return filled(LAYER_QUALITY, statistics, given)
 
     # -- persistence -----------------------------------------------------------------------
 
@@ -242,7 +224,7 @@ class LayerStates:
         self._free.extend(range(size - 1, old - 1, -1))
 
     def _time(self, times: npt.NDArray[np.float64], slots: npt.NDArray[np.int64]) -> pa.Array:
-        return pa.array(times[slots], mask=~self.has_time[slots])
+        return nullable(times[slots], self.has_time[slots])
 
     def _rows(self, slots: npt.NDArray[np.int64]) -> pa.Table:
         keys = [self.keys[slot] or (None, None) for slot in slots]

@@ -17,17 +17,18 @@ import pyarrow as pa
 
 from pbf_ray.kernels.grouping import group_rows
 from pbf_ray.kernels.order import canonical_order, event_order_key
+from pbf_ray.monitoring.columns import column_values
 from pbf_ray.streaming.checkpoint import SegmentRef
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.layer_states import LayerId
-from pbf_ray.streaming.rows import ROUTED_SCHEMA, float_column
+from pbf_ray.streaming.rows import ROUTED_SCHEMA
 
 __all__ = ["PendingRows", "order_of", "sorted_by_layer"]
 
 
 def order_of(rows: pa.Table) -> npt.NDArray[np.uint64]:
     """Event order key per row."""
-    return event_order_key(*float_column(rows["timestamp"]))
+    return event_order_key(*column_values(rows["timestamp"]))
 
 
 def sorted_by_layer(rows: pa.Table) -> tuple[pa.Table, list[LayerId], npt.NDArray[np.int64]]:

@@ -7,19 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pbf_ray.contracts import CHANNELS, RECORD_SCHEMA, TableContract
-from pbf_ray.streaming.plan import PartitionId
+from pbf_ray.contracts import RECORD_SCHEMA, TableContract
 
 __all__ = [
     "ROUTED_SCHEMA",
     "RowStamp",
-    "channel_arrays",
     "empty_routed",
+    "filled",
     "in_contract",
     "record_keys",
 ]
@@ -117,6 +114,17 @@ def in_contract(
         "epoch": stamp.epoch,
         **extra,
     }
+    return filled(contract, rows, given)
+
+
+def filled(contract: TableContract, rows: pa.Table, given: Mapping[str, Any]) -> pa.Table:
+    """A table in the exact schema of a contract.
+
+    Args:
+        contract: The output table.
+        rows: Columns by name.
+        given: Columns that go before those: an Arrow array per row, or one value for all.
+    """
     columns = []
     for wanted in contract.schema:
         value = given[wanted.name] if wanted.name in given else rows[wanted.name]
@@ -124,29 +132,3 @@ def in_contract(
             value = pa.repeat(pa.scalar(value, wanted.type), rows.num_rows)
         columns.append(value)
     return pa.Table.from_arrays(columns, schema=contract.schema)
-
-
-def channel_arrays(
-    rows: pa.Table,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Values and validity of the channels, each (channels, rows), for the kernels."""
-    values = np.empty((len(CHANNELS), rows.num_rows), np.float64)
-    valid = np.empty((len(CHANNELS), rows.num_rows), np.bool_)
-    for row, name in enumerate(CHANNELS):
-        values[row], valid[row] = float_column(rows[name])
-    return values, valid
-
-
-def float_column(
-    column: pa.ChunkedArray,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Values (0.0 where null) and validity of a float64 column."""
-    if column.null_count == 0:
-        return column.to_numpy(), np.ones(len(column), np.bool_)
-    valid = pc.is_valid(column).to_numpy()
-    return pc.fill_null(column, 0.0).to_numpy(), valid
-
-
-def partition_ids(topics: list[str], partitions: list[int]) -> list[PartitionId]:
-    """Partition ids from two columns."""
-    return [PartitionId(*pair) for pair in zip(topics, partitions, strict=True)]

@@ -27,8 +27,10 @@ from pbf_ray.contracts import (
 )
 from pbf_ray.kernels.grouping import bucket_of, group_rows
 from pbf_ray.kernels.order import event_order_key
-from pbf_ray.kernels.rolling import RollingFrame, quality_score, rolling_update
+from pbf_ray.kernels.rolling import rolling_update
+from pbf_ray.monitoring.columns import channel_values, column_values
 from pbf_ray.monitoring.dates import event_date
+from pbf_ray.monitoring.quality import frame_columns
 from pbf_ray.streaming.books import Books
 from pbf_ray.streaming.checkpoint import WindowFiles
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
@@ -36,7 +38,7 @@ from pbf_ray.streaming.dedup import Repeats
 from pbf_ray.streaming.event_time import BuildId, EventTimeStep, Phase
 from pbf_ray.streaming.layer_states import LayerId, LayerStates
 from pbf_ray.streaming.pending import PendingRows, order_of, sorted_by_layer
-from pbf_ray.streaming.rows import RowStamp, channel_arrays, empty_routed, float_column, in_contract
+from pbf_ray.streaming.rows import RowStamp, empty_routed, in_contract
 from pbf_ray.streaming.semantics import StreamSemantics
 from pbf_ray.streaming.state_files import StateFiles
 
@@ -249,7 +251,7 @@ class WindowOperator:
         if not keys:
             return
         slots = self._states.slots(keys)
-        timestamp, valid = float_column(accepted["timestamp"])
+        timestamp, valid = column_values(accepted["timestamp"])
         finite = valid & np.isfinite(timestamp)
         np.maximum.at(self._states.newest, slots[codes[finite]], timestamp[finite])
         self._states.changed.update(slots.tolist())
@@ -296,7 +298,7 @@ class WindowOperator:
         rows, keys, starts = sorted_by_layer(released)
         slots = self._states.slots(keys)
         state = self._states.take_rolling(slots)
-        frame = rolling_update(order_of(rows), starts, *channel_arrays(rows), state)
+        frame = rolling_update(order_of(rows), starts, *channel_values(rows, CHANNELS), state)
         self._states.put_rolling(slots, state)
         self._count(rows, keys, slots, starts)
         if self._repeats is not None:
@@ -306,7 +308,7 @@ class WindowOperator:
                 )
         if not step.semantics.quality_metrics:
             return QUALITY_METRICS.schema.empty_table()
-        return in_contract(QUALITY_METRICS, rows, step.stamp, _statistics(frame))
+        return in_contract(QUALITY_METRICS, rows, step.stamp, frame_columns(frame))
 
     def _count(
         self,
@@ -317,7 +319,7 @@ class WindowOperator:
     ) -> None:
         states = self._states
         states.rows[slots] += np.diff(starts)
-        timestamp, valid = float_column(rows["timestamp"])
+        timestamp, valid = column_values(rows["timestamp"])
         for number, slot in enumerate(slots.tolist()):
             begin, end = int(starts[number]), int(starts[number + 1])
             some = np.flatnonzero(valid[begin:end])
@@ -402,16 +404,6 @@ class WindowOperator:
 def _by_key(key: LayerId) -> tuple[bool, str, bool, int]:
     build, layer = key
     return build is not None, build or "", layer is not None, layer or 0
-
-
-def _statistics(frame: RollingFrame) -> dict[str, pa.Array]:
-    columns: dict[str, pa.Array] = {}
-    for number, name in enumerate(CHANNELS):
-        columns[f"{name}_avg"] = pa.array(frame.avg[number], mask=~frame.avg_valid[number])
-        columns[f"{name}_std"] = pa.array(frame.std[number], mask=~frame.std_valid[number])
-    scored = CHANNELS.index("temperature")
-    columns["quality_score"] = pa.array(quality_score(frame.std[scored], frame.std_valid[scored]))
-    return columns
 
 
 def _anomalies(accepted: pa.Table, late: pa.Table, stamp: RowStamp) -> pa.Table:

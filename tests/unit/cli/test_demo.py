@@ -24,7 +24,7 @@ class Demo:
         books = dict.fromkeys(
             ("consumed", "accepted", "dead_letters", "late", "dropped", "duplicates", "pending"), 0
         )
-        return JobResult("demo-1", "finished", books, {}, 0, 1.0, {"checkpoint": "/c"})
+        return JobResult("demo-1", "finished", books, {}, {}, 0, 1.0, {"checkpoint": "/c"})
 
     def progress(self) -> Progress:
         return Progress()

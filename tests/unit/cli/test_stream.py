@@ -27,6 +27,7 @@ RESULT = JobResult(
         "duplicates": 2, "pending": 0, "flagged": 5,
     },
     anomalies_by_type={"low_pressure": 7, "high_temperature": 2},
+    dead_letters_by_reason={"syntax": 4},
     layers=2,
     seconds=2.0,
     outputs={"layer_quality": "/data/night/operational.sqlite"},
@@ -103,7 +104,7 @@ class Results:
 def job(monkeypatch: pytest.MonkeyPatch) -> Job:
     job = Job()
 
-    def make(settings: Settings) -> Job:
+    def make(settings: Settings, invocation: Any) -> Job:
         job.settings = settings
         return job
 

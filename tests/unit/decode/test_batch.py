@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import Any
 
@@ -183,8 +184,6 @@ json_values = st.recursive(
 
 
 def as_json(value: Any) -> bytes:
-    import json
-
     return json.dumps(value).encode()
 
 

@@ -232,15 +232,25 @@ def test_a_full_partition_is_suspended_while_another_is_slow() -> None:
     batch = reader.read({("a", 0): (0, 10), ("a", 1): (0, 2000)}, timeout_s=30)
     assert len(batch) == 11
     assert ("a", 0) not in consumer.fetching
-    assert reader._partitions["a", 0].size_bytes <= 1000 + 100 * partition_reader._CHUNK
+    assert reader._partitions["a", 0].ahead_bytes <= 1000 + 300 * 20
     # What was dropped from the queue is fetched again; what was buffered is not lost.
     assert rows(reader.read({("a", 0): (10, 5000)}, timeout_s=30)) == expected(
         logs, {("a", 0): (10, 5000)}
     )
 
 
+def test_a_large_range_is_not_ahead_of_its_time() -> None:
+    logs = {("a", 0): Log(dict.fromkeys(range(5000), b"x" * 100), 5000)}
+    reader, consumer = reader_of(logs, max_ahead_bytes=100_000)
+    for start in range(0, 5000, 1000):
+        ranges = {("a", 0): (start, start + 1000)}
+        assert rows(reader.read(ranges, timeout_s=30)) == expected(logs, ranges)
+    # Each range is larger than what may be ahead, yet fetching went on from one to the next.
+    assert consumer.assigns == 1
+
+
 def test_without_reading_ahead_nothing_is_fetched_between_the_calls() -> None:
-    logs = {("a", 0): Log(dict.fromkeys(range(50), b"x"), 50)}
+    logs = {("a", 0): Log(dict.fromkeys(range(30), b"x"), 30)}
     reader, consumer = reader_of(logs, max_ahead_bytes=0)
     # Up to the very end, then with more than was asked for.
     for start, to in ((0, 30), (0, 10), (10, 20)):

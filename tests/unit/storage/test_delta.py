@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -396,6 +397,16 @@ def test_damaged_file_is_named(store: DeltaStore, root: Path) -> None:
     file.unlink()
     with pytest.raises(StoreError, match="cleaned up"):
         store.read(SECOND)
+
+
+def test_table_that_somebody_removed(store: DeltaStore, root: Path) -> None:
+    write(store, [(SECOND, numbered(SECOND, 1))], epoch=0)
+    shutil.rmtree(root / "second")
+    with pytest.raises(StoreContentError, match="no table second"):
+        write(store, [], epoch=1)
+    store.prepare([SECOND])
+    with pytest.raises(StoreError, match="somebody has emptied or replaced the store"):
+        write(store, [], epoch=1)
 
 
 def test_place_that_cannot_be_used(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def workload(seed: int) -> MemoryTopics:
     return topics
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 5),
     crashes=st.lists(

@@ -75,7 +75,7 @@ def check(
     assert progress.pending == 0
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(
     sent=records(placed=True),
     windows=st.integers(1, 3),
@@ -96,7 +96,7 @@ def test_watermark_mode(
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(
     sent=records(placed=False),
     windows=st.integers(1, 3),
