@@ -20,15 +20,27 @@ from pydantic_core import PydanticUndefined
 
 from pbf_ray.config import Settings, describe, environment_names
 from pbf_ray.contracts import OUTPUT_TABLES
+from pbf_ray.decode import REASONS
 from pbf_ray.kafka.topic_specs import ALL_TOPICS
 from pbf_ray.monitoring.rules import DEFAULT_PROFILE
 from pbf_ray.simulate.units import UNITS
 from pbf_ray.storage.layout import embedded_stores
+from pbf_ray.streaming.ingest import EVENT_TIME_OUT_OF_RANGE, NO_EVENT_TIME
 
 __all__ = ["PAGES", "TABLES", "renewed"]
 
 DOCS: Final = Path(__file__).resolve().parent
 PAGES: Final = tuple(sorted(DOCS.glob("*.md")))
+_SERVERS: Final = (
+    "postgres",
+    "mongodb",
+    "mongodb_atlas",
+    "redis",
+    "local_s3",
+    "aws",
+    "snowflake",
+    "bigquery",
+)
 _PLACE: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -38,11 +50,20 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def settings() -> str:
-    """Every setting: key, default, name in the replaced pipeline, meaning."""
+    """Every setting of the job, the stream and its workers."""
+    return _settings(section for section in Settings.model_fields if section not in _SERVERS)
+
+
+def servers() -> str:
+    """Every setting of a connection to a server."""
+    return _settings(_SERVERS)
+
+
+def _settings(sections: Iterable[str]) -> str:
     old_names = {key: name for name, key in environment_names().items()}
     parts = []
-    for section, field in Settings.model_fields.items():
-        kind: Any = field.annotation
+    for section in sections:
+        kind: Any = Settings.model_fields[section].annotation
         rows = [
             (
                 f"`{section}.{name}`",
@@ -112,6 +133,16 @@ def _unit(field: pa.Field) -> str:
     return (field.metadata or {}).get(b"unit", b"").decode()
 
 
+def reasons() -> str:
+    """Reason codes of dead letters."""
+    stream = {
+        NO_EVENT_TIME: "the timestamp is null, NaN or infinite",
+        EVENT_TIME_OUT_OF_RANGE: "the timestamp is further ahead than `stream.max_future_s`",
+    }
+    found = {**REASONS, **stream}
+    return _table(("reason", "what"), [(f"`{code}`", what) for code, what in found.items()])
+
+
 def topics() -> str:
     """The topics as data."""
     day_ms = 86_400_000
@@ -157,8 +188,10 @@ def units() -> str:
 
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
+    "servers": servers,
     "tables": tables,
     "columns": columns,
+    "reasons": reasons,
     "topics": topics,
     "rules": rules,
     "units": units,

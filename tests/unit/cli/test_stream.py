@@ -27,7 +27,7 @@ RESULT = JobResult(
         "duplicates": 2, "pending": 0, "flagged": 5,
     },
     anomalies_by_type={"low_pressure": 7, "high_temperature": 2},
-    dead_letters_by_reason={"syntax": 4},
+    dead_letters_by_reason={"not_json": 3, "blank": 1},
     layers=2,
     seconds=2.0,
     outputs={"layer_quality": "/data/night/operational.sqlite"},
@@ -153,6 +153,7 @@ def test_the_last_line_is_one_json_object(run, job: Job) -> None:
         "dead_letters": 4, "late": 3, "dropped": 1, "duplicates": 2, "pending": 0, "flagged": 5,
         "anomalies": 9, "layers": 2, "seconds": 2.0,
         "anomalies_by_type": {"low_pressure": 7, "high_temperature": 2},
+        "dead_letters_by_reason": {"not_json": 3, "blank": 1},
         "outputs": {"layer_quality": "/data/night/operational.sqlite"},
     }  # fmt: skip
     assert job.calls == ["start", "wait", "wait", "wait", "wait", "close"]
