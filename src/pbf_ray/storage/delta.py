@@ -285,7 +285,8 @@ class DeltaStore(TableStore):
             log.refresh()
             log.verify(schema)
             files = pa_fs.SubTreeFileSystem(str(log.folder), pa_fs.LocalFileSystem())
-            return log.snapshot().to_pyarrow_dataset(schema=schema, filesystem=files)
+            with log.guarded():
+                return log.snapshot().to_pyarrow_dataset(schema=schema, filesystem=files)
 
     @contextmanager
     def _reading(self, contract: TableContract) -> Iterator[None]:

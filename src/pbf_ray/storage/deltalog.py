@@ -7,9 +7,10 @@ look again, decide again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -33,8 +34,6 @@ _LOG_RETENTION: Final = "interval 1 hours"
 """Each commit lists the log's folder: a day of entries would make it slow."""
 _CHECKPOINT_EVERY: Final = "10"
 
-_T = TypeVar("_T")
-
 
 class DeltaLog:
     """One Delta table, at the version of the last refresh.
@@ -52,7 +51,8 @@ class DeltaLog:
 
     def exists(self) -> bool:
         """Whether there is a table."""
-        return self._guard(lambda: DeltaTable.is_deltatable(str(self.folder)))
+        with self.guarded():
+            return DeltaTable.is_deltatable(str(self.folder))
 
     def create(self, schema: pa.Schema, *, retention_hours: int) -> None:
         """Create the table, unless somebody else does at the same time."""
@@ -88,8 +88,10 @@ class DeltaLog:
         Raises:
             StoreContentError: It has others, or a newer version of pbf_ray made it.
         """
-        snapshot = self.snapshot()
-        version = snapshot.metadata().configuration.get(_FORMAT_PROPERTY, str(_FORMAT))
+        with self.guarded():
+            snapshot = self.snapshot()
+            version = snapshot.metadata().configuration.get(_FORMAT_PROPERTY, str(_FORMAT))
+            found = pa.schema(snapshot.schema().to_arrow())
         if not version.isdecimal() or int(version) > _FORMAT:
             raise StoreContentError(
                 self.store,
@@ -97,7 +99,6 @@ class DeltaLog:
                 advice="upgrade pbf_ray",
                 table=self.table,
             )
-        found = pa.schema(snapshot.schema().to_arrow())
         problems = [f"lacks {name}" for name in schema.names if name not in found.names]
         problems += [
             f"has the unknown column {name}" for name in found.names if name not in schema.names
@@ -126,7 +127,8 @@ class DeltaLog:
                 self._loaded = None
             else:
                 return
-        self._loaded = self._guard(lambda: DeltaTable(str(self.folder)))
+        with self.guarded():
+            self._loaded = DeltaTable(str(self.folder))
 
     def snapshot(self) -> DeltaTable:
         """The table at the version of the last refresh."""
@@ -137,11 +139,13 @@ class DeltaLog:
 
     def epoch(self, job_id: str) -> int | None:
         """The last epoch of a job in this table; None if the log does not know the job."""
-        return self.snapshot().transaction_version(_epoch_of(job_id))
+        with self.guarded():
+            return self.snapshot().transaction_version(_epoch_of(job_id))
 
     def incarnation(self, job_id: str) -> int | None:
         """The newest run of a job that has claimed this table."""
-        return self.snapshot().transaction_version(_run_of(job_id))
+        with self.guarded():
+            return self.snapshot().transaction_version(_run_of(job_id))
 
     def append(
         self,
@@ -188,6 +192,7 @@ class DeltaLog:
                 self.store, f"{self.table}: {error}", advice="see the disk and its free space"
             ) from error
         except (DeltaError, OSError) as error:
+            self._loaded = None
             raise self._translated(error) from error
         self._sync(version + 1)
         return True
@@ -201,17 +206,20 @@ class DeltaLog:
         except OSError as error:
             raise file_error(self.store, f"cannot sync the log of {self.table}", error) from error
 
-    def _guard(self, call: Callable[[], _T]) -> _T:
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Errors of delta-rs in our terms; what is loaded is forgotten after one."""
         try:
-            return call()
+            yield
         except (DeltaError, OSError) as error:
+            self._loaded = None
             raise self._translated(error) from error
 
     def _translated(self, error: Exception) -> StoreError:
-        if isinstance(error, TableNotFoundError):
+        if isinstance(error, TableNotFoundError) or "File not found" in str(error):
             return StoreContentError(
                 self.store,
-                f"there is no table {self.table}",
+                f"there is no table {self.table}, or not all of it",
                 advice="run a job that writes it first",
                 table=self.table,
             )

@@ -16,7 +16,6 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from pbf_ray.errors import StoreError
@@ -79,7 +78,8 @@ class Upkeep:
 
 def live_files(log: DeltaLog) -> list[StagedFile]:
     """The files of the table at the version of the last refresh."""
-    actions = pa.table(log.snapshot().get_add_actions())
+    with log.guarded():
+        actions = pa.table(log.snapshot().get_add_actions())
     return [
         StagedFile(path, size, rows or 0, "")
         for path, size, rows in zip(
@@ -97,7 +97,8 @@ def compact(log: DeltaLog, group: list[StagedFile]) -> bool:
     Returns:
         False if one of them has left the table meanwhile: nothing was done.
     """
-    schema = pa.schema(log.snapshot().schema().to_arrow())
+    with log.guarded():
+        schema = pa.schema(log.snapshot().schema().to_arrow())
     try:
         table = pa.concat_tables(
             [pq.read_table(log.folder / file.path, schema=schema) for file in group]
@@ -134,11 +135,9 @@ def remove_leftovers(log: DeltaLog) -> list[str]:
         StoreError: A file cannot be removed.
     """
     log.refresh()
-    try:
+    with log.guarded():
         log.snapshot().cleanup_metadata()
         unused = log.snapshot().vacuum(dry_run=True, full=True)
-    except DeltaError as error:
-        raise StoreError(log.store, f"{log.table} cannot be cleaned up: {error}") from error
     removed = []
     try:
         for path in unused:
