@@ -31,6 +31,8 @@ $(STAMP): pyproject.toml setup.py $(LOCK)
 		--upgrade pip setuptools wheel
 	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
 		--no-build-isolation --editable '.[embedded]' --group dev
+	@echo "setup: compiling the kernels"
+	@$(PY) -c 'from pbf_ray.kernels.loading import load_kernels; load_kernels()'
 	@touch $@
 
 services: setup ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)

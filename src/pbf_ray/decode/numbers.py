@@ -32,19 +32,19 @@ class NumberScanner(Scanner):
         self.not_finite: float | None = None
         """NaN or an infinity where the last number token was such a literal."""
 
-    def unsigned_number(self, first: str, at_root: bool) -> None:
+    def unsigned_number(self, first: str) -> None:
         """Read a number whose first digit has been read."""
         start = self.position - 1
         if first == "0":
-            self._number_with_edges(start, negative=False, at_root=at_root)
+            self._number_with_edges(start, negative=False)
         else:
-            self._number_inside(start, self.position, negative=False, at_root=at_root)
+            self._number_inside(start, self.position, negative=False)
 
-    def negative_number(self, at_root: bool) -> None:
+    def negative_number(self) -> None:
         """Read a number whose minus sign has been read."""
         start = self.position - 1
         if self.position >= self.limit:
-            self._number_with_edges(start, negative=True, at_root=at_root)
+            self._number_with_edges(start, negative=True)
             return
         unit = self.units[self.position]
         if not "0" <= unit <= "9":
@@ -53,9 +53,9 @@ class NumberScanner(Scanner):
                 self.unexpected_value(unit)
             self.odd_number(unit, negative=True)
         elif unit == "0":
-            self._number_with_edges(start, negative=True, at_root=at_root)
+            self._number_with_edges(start, negative=True)
         else:
-            self._number_inside(start, self.position + 1, negative=True, at_root=at_root)
+            self._number_inside(start, self.position + 1, negative=True)
 
     def odd_number(self, unit: str, *, negative: bool) -> None:
         """``INF`` or ``Infinity`` after a sign; ``unit``, the first after it, has been read."""
@@ -74,14 +74,14 @@ class NumberScanner(Scanner):
         self.not_finite = value
         self.number = ""
 
-    def _number_inside(self, start: int, rest: int, *, negative: bool, at_root: bool) -> None:
+    def _number_inside(self, start: int, rest: int, *, negative: bool) -> None:
         """The common reader: the number ends before the chunk does."""
         units, limit = self.units, self.limit
         first_digit = start + negative
         end = self._digits_end(rest)
         integer_digits = end - first_digit
         if end < limit and units[end] not in ".eE":
-            self._finish(start, end, integer_digits, integer=True, at_root=at_root)
+            self._finish(start, end, integer_digits, integer=True)
             return
         if end < limit:
             self.position = end + 1
@@ -103,11 +103,11 @@ class NumberScanner(Scanner):
                     self.fail("digit expected in the exponent")
             if end < limit:
                 digits = integer_digits + fraction_digits + exponent_digits
-                self._finish(start, end, digits, integer=False, at_root=at_root)
+                self._finish(start, end, digits, integer=False)
                 return
-        self._number_with_edges(start, negative=negative, at_root=at_root)
+        self._number_with_edges(start, negative=negative)
 
-    def _number_with_edges(self, start: int, *, negative: bool, at_root: bool) -> None:
+    def _number_with_edges(self, start: int, *, negative: bool) -> None:
         """The careful reader: leading zeros, and numbers that touch the end of the chunk."""
         self.position = start + negative
         unit = self.next_unit("digit expected after -")
@@ -135,7 +135,7 @@ class NumberScanner(Scanner):
         integer = fraction_digits < 0 and exponent_digits < 0
         end = self.position - 1 if unit else self.position
         digits = integer_digits if integer else integer_digits + fraction_digits + exponent_digits
-        self._finish(start, end, digits, integer=integer, at_root=at_root and bool(unit))
+        self._finish(start, end, digits, integer=integer)
 
     def _digits_from(self, unit: str) -> tuple[str, int]:
         count = 0
@@ -161,13 +161,8 @@ class NumberScanner(Scanner):
         self.position += 1
         return unit
 
-    def _finish(self, start: int, end: int, digits: int, *, integer: bool, at_root: bool) -> None:
+    def _finish(self, start: int, end: int, digits: int, *, integer: bool) -> None:
         self.position = end
-        if at_root:
-            unit = self.units[end]
-            self.position += unit != "\r"
-            if unit not in " \t\r\n":
-                self.fail_at(unit, "white space expected after the value")
         if digits > MAX_NUMBER_DIGITS:
             self.fail("number is too long", NUMBER_TOO_LONG)
         self.number = self.units[start:end]

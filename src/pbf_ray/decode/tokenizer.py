@@ -112,14 +112,14 @@ class Tokenizer(NumberScanner):
             if not unit:
                 self._truncated_inside(context)
         if context.kind != _OBJECT:
-            token = self._value_start(unit, context)
+            token = self._value_start(unit)
             if token in (START_OBJECT, START_ARRAY):
                 self._open(token)
             self.token = token
             return token
         context.name = self._name(unit)
         self.token = NAME
-        self._value_token = self._value_start(self._unit_after_colon(context), context)
+        self._value_token = self._value_start(self._unit_after_colon(context))
         return NAME
 
     def skip_children(self) -> None:
@@ -192,17 +192,16 @@ class Tokenizer(NumberScanner):
             self._truncated_inside(context)
         return unit
 
-    def _value_start(self, unit: str, context: _Context) -> int:
+    def _value_start(self, unit: str) -> int:
         """Read a value as far as Jackson does at once: all of it, except strings and nesting."""
-        at_root = context.kind == _ROOT
         if unit == '"':
             self._string_is_unread = True
             return STRING
         if "0" <= unit <= "9":
-            self.unsigned_number(unit, at_root)
+            self.unsigned_number(unit)
             return NUMBER
         if unit == "-":
-            self.negative_number(at_root)
+            self.negative_number()
             return NUMBER
         if unit == "{":
             return START_OBJECT

@@ -12,7 +12,7 @@ Its limits, each of them seen:
 * It keeps all records in memory and saves them a moment after it has acknowledged them. ``stop``
   and the death of the owner let it save; a ``kill -9`` of the broker itself loses records.
 * Topics have no id: ``ClusterView`` names them by cluster id and topic name, so a topic that was
-  deleted and made anew is not noticed. The cluster id is the same on every machine.
+  deleted and made anew is not noticed. The cluster id is a constant.
 * Reading *transactional* records from an offset in the middle hides committed records behind
   earlier aborted transactions. pbf_ray's own producer uses no transactions.
 * A producer that names a topic which is not there makes it, with one partition.

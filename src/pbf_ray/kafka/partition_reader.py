@@ -223,9 +223,11 @@ class PartitionReader:
             if state is not None and state.assigned:
                 state.append(those)
                 self._suspend_if_full(key)
-        # Events after records: within a partition librdkafka tells them in that order.
-        for message in events:
-            self._take_event(message, waiting)
+        # Events after records: within a partition librdkafka tells them in that order. All of
+        # them before the first error is raised: it tells the end of a partition only once.
+        failed = [event for event in events if self._take_event(event, waiting)]
+        if failed:
+            raise self._explained(failed[0])
         progress = False
         for key, reached in before.items():
             progress = progress or self._partitions[key].reached > reached
@@ -233,25 +235,32 @@ class PartitionReader:
                 del waiting[key]
         return progress
 
-    def _take_event(self, message: _Message, waiting: Mapping[_Key, int]) -> None:
+    def _take_event(self, message: _Message, waiting: Mapping[_Key, int]) -> bool:
+        """Take an end of partition or an error; whether it concerns what is waited for."""
         key = (message.topic(), message.partition())
         error: KafkaError = message.error()
         state = self._partitions.get(key)
         if state is None or not state.assigned:
-            return
+            if message.topic() is None:
+                self._errors(error)
+            return False
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own code
             # Markers and gaps before the end carry no message: only this tells they are passed.
             state.reached = max(state.reached, message.offset())
-            return
+            return False
         # The next call that wants more of this partition starts afresh and meets the error then.
         self._unassign([key])
-        if key in waiting and state.reached < waiting[key]:
-            raise self._explained(key, state, error)
+        return key in waiting and state.reached < waiting[key]
 
-    def _explained(self, key: _Key, state: PartitionBuffer, error: KafkaError) -> Exception:
-        topic, partition = key
+    def _explained(self, message: _Message) -> Exception:
+        topic, partition = key = (message.topic(), message.partition())
+        wanted = self._partitions[key].reached
         told = translate_error(
-            error, address=self._address, topic=topic, partition=partition, offset=state.reached
+            message.error(),
+            address=self._address,
+            topic=topic,
+            partition=partition,
+            offset=wanted,
         )
         if not isinstance(told, OffsetsVanishedError):
             return told
@@ -260,7 +269,7 @@ class PartitionReader:
         except KafkaException as failure:
             return translate_error(failure, address=self._address, topic=topic)
         last = end - 1 if end > first else None
-        return OffsetsVanishedError(topic, partition, wanted=state.reached, first=first, last=last)
+        return OffsetsVanishedError(topic, partition, wanted=wanted, first=first, last=last)
 
     def _suspend_if_full(self, key: _Key) -> None:
         """Stop fetching a partition that holds enough beyond its range."""

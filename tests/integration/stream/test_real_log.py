@@ -21,8 +21,9 @@ LAYERS = 1501
 
 def run(*arguments: str) -> dict:
     done = subprocess.run(
-        [sys.executable, "-m", "pbf_ray", *arguments], capture_output=True, text=True, timeout=300
-    )
+        [sys.executable, "-m", "pbf_ray", *arguments],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -89,7 +90,7 @@ def test_layers_of_one_record_are_shown_as_not_enough_data(
             sys.executable, "-m", "pbf_ray", "stream", "--until-end", "--topic", topic,
             "--data-dir", str(tmp_path), "--bootstrap-servers", kafka_broker,
         ],
-        capture_output=True, text=True, timeout=300,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert shown.returncode == 0, shown.stderr
     assert "not enough data" in shown.stdout

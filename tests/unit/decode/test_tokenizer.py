@@ -142,6 +142,20 @@ RECOVERY: list[tuple[str, bytes, str, dict[str, Any]]] = [
         "void",
         {},
     ),
+    (
+        "an unknown token is passed over with all its letters, of any alphabet",
+        b'{"sensor_id":[true\xc3\xa91,2],"layer":3}',
+        "flagged",
+        {"layer": 3},
+    ),
+    ("a literal ends before a sign", b'{"sensor_id":[true-1,2],"layer":3}', "void", {}),
+    ("a sign without digit is read", b'{"sensor_id":[-x,2],"layer":3}', "flagged", {"layer": 3}),
+    ("a sign before a comma takes the comma", b'{"sensor_id":[-,2],"layer":3}', "void", {}),
+    ("a point is read", b'{"sensor_id":[.,2],"layer":3}', "flagged", {"layer": 3}),
+    ("a point after 1 is read", b'{"sensor_id":[1.,2],"layer":3}', "flagged", {"layer": 3}),
+    ("a point after 0 takes the comma", b'{"sensor_id":[0.,2],"layer":3}', "void", {}),
+    ("an e after 1 is read", b'{"sensor_id":[1e,2],"layer":3}', "flagged", {"layer": 3}),
+    ("an e after 0 takes the comma", b'{"sensor_id":[0e,2],"layer":3}', "void", {}),
 ]
 
 

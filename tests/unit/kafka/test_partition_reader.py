@@ -279,6 +279,23 @@ def test_vanished_offsets_are_named_and_the_others_can_still_be_read() -> None:
     assert rows(reader.read(after, timeout_s=30)) == expected(logs, after)
 
 
+def test_an_end_that_is_told_beside_an_error_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The second partition holds nothing but markers: its end is all there is to learn of it.
+    reader, consumer = reader_of({("a", 0): Log({}, 50, first=20), ("a", 1): Log({}, 5)})
+    chunk = [
+        Message(("a", 0), 5, failure=KafkaError(KafkaError._AUTO_OFFSET_RESET)),
+        Message(("a", 1), 5, failure=KafkaError(KafkaError._PARTITION_EOF)),
+    ]
+    chunks = [chunk]
+    monkeypatch.setattr(consumer, "consume", lambda *_: chunks.pop() if chunks else [])
+    with pytest.raises(OffsetsVanishedError):
+        reader.read({("a", 0): (5, 30), ("a", 1): (0, 5)}, timeout_s=1)
+    # librdkafka would not tell it again.
+    assert len(reader.read({("a", 1): (0, 5)}, timeout_s=1)) == 0
+
+
 def test_an_error_beyond_the_range_is_not_this_calls_error() -> None:
     logs = {("a", 0): Log(dict.fromkeys(range(50), b"x"), 50), ("a", 1): Log({3: b"y"}, 4)}
     reader, consumer = reader_of(logs)

@@ -1,0 +1,165 @@
+"""What real topics hold besides records, and what goes wrong around them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Message, Producer
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from pbf_ray.config import Settings
+from pbf_ray.errors import TopicRecreatedError
+from pbf_ray.jobs.stream import StreamJob
+from pbf_ray.kafka.client import client_config
+from pbf_ray.kafka.offsets import ClusterView
+from support.oracle import ExpectedTables, Raw, expected
+from support.stream_runs import assert_results, await_consumed, settings_for
+
+
+def record(second: float, layer: int = 1) -> bytes:
+    return json.dumps(
+        {
+            "timestamp": 1.75e9 + second,
+            "temperature": 1600 + second,
+            "build_id": "B",
+            "layer": layer,
+        }
+    ).encode()
+
+
+def test_transactions_markers_and_aborted_records(
+    needs_apache_kafka: None,
+    kafka_broker: str,
+    make_topic: Callable[..., str],
+    tmp_path: Path,
+    ray_cluster: None,
+) -> None:
+    topic = make_topic(partitions=2)
+    producer = Producer(client_config(kafka_broker) | {"transactional.id": topic})
+    producer.init_transactions()
+    kept: list[Raw] = []
+    for number in range(30):
+        producer.begin_transaction()
+        delivered: list[Raw] = []
+
+        def note(error: object, message: Message, into: list[Raw] = delivered) -> None:
+            assert error is None
+            stamp = message.timestamp()[1]
+            into.append(
+                Raw(topic, message.partition(), message.offset(), b"k", message.value(), stamp)
+            )
+
+        for partition in (0, 1):
+            producer.produce(topic, record(number), b"k", partition=partition, on_delivery=note)
+        assert producer.flush(30) == 0  # aborted records are in the log, too
+        if number % 3 == 1:
+            producer.abort_transaction()
+        else:
+            producer.commit_transaction()
+            kept += delivered
+    sources = {topic: ClusterView(kafka_broker, [topic]).describe().topics[topic].source_id}
+    settings = settings_for(
+        kafka_broker, topic, tmp_path, epoch_max_rows=7, until_end=True, allowed_lateness_s=1000.0
+    )
+    result = StreamJob(settings).run()
+    assert result.books["consumed"] == len(kept) == 40
+    wanted = expected(kept, job_id="equality", sources=sources, clock_s=time.time())
+    assert_results(settings, ExpectedTables(wanted))
+
+
+def test_partitions_added_while_the_job_runs(
+    kafka_broker: str, make_topic: Callable[..., str], tmp_path: Path, ray_cluster: None
+) -> None:
+    topic = make_topic(partitions=1)
+    producer = Producer(client_config(kafka_broker))
+
+    def send(partition: int, count: int) -> None:
+        for second in range(count):
+            producer.produce(topic, record(second), b"k", partition=partition)
+        assert producer.flush(30) == 0
+
+    send(0, 50)
+    with StreamJob(settings_for(kafka_broker, topic, tmp_path)) as job:
+        await_consumed(job, 50)
+        admin = AdminClient(client_config(kafka_broker))
+        admin.create_partitions([NewPartitions(topic, 3)])[topic].result()
+        send(1, 40)
+        send(2, 30)
+        await_consumed(job, 120)
+        job.finish()
+        result = job.wait(120)
+    assert result is not None
+    assert result.books["consumed"] == 120
+    assert job.results.count("ispm_monitoring") + job.results.count("late_records") == 120
+
+
+def test_a_topic_made_anew_is_refused(
+    kafka_broker: str, make_topic: Callable[..., str], tmp_path: Path, ray_cluster: None
+) -> None:
+    topic = make_topic(partitions=1)
+    if not ClusterView(kafka_broker, [topic]).describe().topics[topic].topic_id:
+        pytest.skip("this broker tells no topic ids")
+    settings = settings_for(kafka_broker, topic, tmp_path, until_end=True)
+    StreamJob(settings).run()
+    admin = AdminClient(client_config(kafka_broker))
+    admin.delete_topics([topic])[topic].result()
+    deadline = time.monotonic() + 60
+    while topic in admin.list_topics().topics:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
+    with pytest.raises(TopicRecreatedError, match="deleted and made anew"):
+        StreamJob(settings).run()
+
+
+def cli(settings: Settings, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            sys.executable, "-m", "pbf_ray", "stream", "--until-end",
+            "--bootstrap-servers", settings.kafka.bootstrap_servers,
+            "--topic", settings.kafka.topics[0],
+            "--data-dir", str(settings.job.data_dir), "--job", settings.job.name, *more,
+        ],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def test_no_broker_one_line_and_exit_1(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pbf_ray", "--set", "kafka.connect_timeout_s=2", "stream",
+            "--bootstrap-servers", "127.0.0.1:1", "--data-dir", str(tmp_path),
+        ],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_topic_is_named(kafka_broker: str, topic_name: str, tmp_path: Path) -> None:
+    done = cli(settings_for(kafka_broker, topic_name, tmp_path))
+    assert done.returncode == 1
+    assert f"topic {topic_name} does not exist" in done.stderr
+    assert "pbf-ray topics create" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_checkpoint_of_a_newer_version_is_refused(
+    kafka_broker: str, make_topic: Callable[..., str], tmp_path: Path
+) -> None:
+    settings = settings_for(kafka_broker, make_topic(partitions=1), tmp_path)
+    path = settings.checkpoint_path / "job.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"pbf_ray_checkpoint": 99, "kind": "job", "sha256": ""}\n{}\n')
+    done = cli(settings)
+    assert done.returncode == 1
+    assert str(path) in done.stderr
+    assert "format 99" in done.stderr
+    assert "Traceback" not in done.stderr
