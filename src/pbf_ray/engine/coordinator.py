@@ -50,6 +50,7 @@ class Coordinator:
         identity = JobIdentity(spec.job_id, spec.buckets, spec.semantics.mode, source_ids(view))
         ledger = Ledger(CheckpointLog(folder, keep=spec.keep), identity, spec.limits)
         spec.stores.claim(spec.job_id, ledger.run)
+        ledger.check_stores(spec.stores.furthest_epoch(spec.job_id))
         self._crew = RayCrew(spec, ledger.run)
         self._pipeline = Pipeline(
             ledger,

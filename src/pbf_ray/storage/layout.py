@@ -162,6 +162,11 @@ class JobStores:
             reached = epoch if reached is None else min(reached, epoch)
         return reached
 
+    def furthest_epoch(self, job_id: str) -> int | None:
+        """The last epoch that any store has applied; None before the first."""
+        epochs = [store.committed_epoch(job_id) for store in self.stores]
+        return max((epoch for epoch in epochs if epoch is not None), default=None)
+
     def read(
         self,
         name: str,

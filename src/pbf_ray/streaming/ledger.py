@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pbf_ray.errors import CheckpointMismatchError
 from pbf_ray.streaming.books import Books
 from pbf_ray.streaming.checkpoint import CheckpointLog, JobIdentity, Manifest, WindowFiles
 from pbf_ray.streaming.event_time import EventTimeStep, EventTimeTracker, ReadSummary
@@ -98,6 +99,29 @@ class Ledger:
     def lag(self, ends: Mapping[PartitionId, int]) -> int:
         """Offsets on the broker that no plan has named yet."""
         return self._planner.lag(ends)
+
+    def check_stores(self, stored_epoch: int | None) -> None:
+        """See that the stores are not ahead of the checkpoint.
+
+        An epoch is stored, then committed, so the stores may be one planned epoch ahead. More
+        means that the checkpoint was removed or replaced: its epochs would be taken for replays,
+        and their rows dropped.
+
+        Args:
+            stored_epoch: The last epoch of the job that the stores hold.
+
+        Raises:
+            CheckpointMismatchError: If they are ahead.
+        """
+        known = self.committed_epoch + (1 if self._replay else 0)
+        if stored_epoch is not None and stored_epoch > known:
+            raise CheckpointMismatchError(
+                str(self._log.folder.path),
+                f"ends at epoch {known}, but the stores hold epoch {stored_epoch} of job "
+                f"{self.identity.job_id!r}",
+                advice="the checkpoint was removed or replaced; restore it, or run under another "
+                "job name",
+            )
 
     # -- an epoch --------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ class Pace:
     broker_patience_s: float = 60.0
     max_restarts: int = 20
     store_patience_s: float = 60.0
-    maintain_every: int = 200
+    maintain_every: int = 30
 
 
 @dataclass

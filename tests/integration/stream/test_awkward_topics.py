@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from confluent_kafka import Message, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from pbf_ray.config import Settings
-from pbf_ray.errors import TopicRecreatedError
+from pbf_ray.errors import CheckpointMismatchError, TopicRecreatedError
 from pbf_ray.jobs.stream import StreamJob
 from pbf_ray.kafka.client import client_config
 from pbf_ray.kafka.offsets import ClusterView
@@ -77,9 +78,9 @@ def test_partitions_added_while_the_job_runs(
     kafka_broker: str, make_topic: Callable[..., str], tmp_path: Path, ray_cluster: None
 ) -> None:
     topic = make_topic(partitions=1)
-    producer = Producer(client_config(kafka_broker))
 
     def send(partition: int, count: int) -> None:
+        producer = Producer(client_config(kafka_broker))  # a fresh one knows the new partitions
         for second in range(count):
             producer.produce(topic, record(second), b"k", partition=partition)
         assert producer.flush(30) == 0
@@ -163,3 +164,18 @@ def test_a_checkpoint_of_a_newer_version_is_refused(
     assert str(path) in done.stderr
     assert "format 99" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_stores_that_are_ahead_of_the_checkpoint_are_refused(
+    kafka_broker: str, make_topic: Callable[..., str], tmp_path: Path, ray_cluster: None
+) -> None:
+    topic = make_topic(partitions=1)
+    producer = Producer(client_config(kafka_broker))
+    for second in range(20):
+        producer.produce(topic, record(second), b"k")
+    assert producer.flush(30) == 0
+    settings = settings_for(kafka_broker, topic, tmp_path, until_end=True, epoch_max_rows=5)
+    StreamJob(settings).run()
+    shutil.rmtree(settings.checkpoint_path)
+    with pytest.raises(CheckpointMismatchError, match="the stores hold epoch"):
+        StreamJob(settings).run()
