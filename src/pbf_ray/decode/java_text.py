@@ -17,6 +17,7 @@ __all__ = [
     "chunk_end",
     "code_units",
     "decoded",
+    "ends_inside_character",
     "is_identifier_part",
     "is_identifier_start",
     "storable_text",
@@ -27,6 +28,10 @@ READER_CHUNK: Final = 4000
 
 _JAVA_ERRORS: Final = "pbf_ray.java_utf8"
 _ENCODED_SURROGATE: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]?")
+_UNFINISHED: Final = re.compile(
+    rb"(?:[\xc2-\xf4]|\xe0[\xa0-\xbf]|[\xe1-\xef][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]?"
+    rb"|[\xf1-\xf3][\x80-\xbf]{1,2}|\xf4[\x80-\x8f][\x80-\xbf]?)\Z"
+)
 _ASTRAL: Final = re.compile("[\U00010000-\U0010ffff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -77,11 +82,29 @@ def storable_text(units: str) -> str:
     return _SURROGATE.sub("?", joined)
 
 
-def chunk_end(units: str, start: int) -> int:
-    """End of the chunk that Java's reader hands out from ``start``: it never splits a pair."""
+def ends_inside_character(data: bytes) -> bool:
+    """Whether the bytes end in the middle of a character that might have been well formed."""
+    return bool(_UNFINISHED.search(data[-3:]))
+
+
+def chunk_end(units: str, start: int, *, unfinished: bool = False) -> int:
+    """End of the chunk that Java's reader hands out from ``start``.
+
+    One case is left out: Java also ends a chunk one unit early before a U+FFFD that stands for the
+    first three bytes of a broken four-byte character. A result could show it only if, right there,
+    a malformed number or one of just over 1000 digits came before it.
+
+    Args:
+        units: Text as UTF-16 code units.
+        start: End of the chunk before.
+        unfinished: The bytes end inside a character; its U+FFFD comes in a chunk of its own.
+    """
+    size = len(units)
+    if unfinished and start < size - 1:
+        size -= 1
     end = start + READER_CHUNK
-    if end >= len(units):
-        return len(units)
+    if end >= size:
+        return size
     splits_pair = "\ud800" <= units[end - 1] <= "\udbff"
     return end - 1 if splits_pair else end
 

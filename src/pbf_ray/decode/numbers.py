@@ -22,10 +22,10 @@ _DIGITS: Final = re.compile("[0-9]*")
 
 
 class NumberScanner(Scanner):
-    """Scanner that reads numbers into ``number``, ``is_integer`` and ``value``."""
+    """Scanner that reads numbers into ``number``, ``is_integer`` and ``not_finite``."""
 
-    def __init__(self, units: str) -> None:
-        super().__init__(units)
+    def __init__(self, units: str, *, unfinished: bool = False) -> None:
+        super().__init__(units, unfinished=unfinished)
         self.number = ""
         """Text of the last number token as it stands in the record."""
         self.is_integer = False

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from pbf_ray.decode.convert import Converter, PartialRow, Row, converted_object
-from pbf_ray.decode.java_text import code_units, decoded
+from pbf_ray.decode.java_text import code_units, decoded, ends_inside_character
 from pbf_ray.decode.problems import BLANK, NOT_AN_OBJECT, NULL_VALUE, JsonProblem
 from pbf_ray.decode.tokenizer import NONE, START_OBJECT, STRING, Tokenizer
 
@@ -58,7 +58,7 @@ def read_record(value: bytes | None, converters: dict[str, Converter]) -> Outcom
     """
     if value is None:
         return Outcome({}, problem=Problem(NULL_VALUE, "no value"))
-    tokens = Tokenizer(code_units(decoded(value)))
+    tokens = Tokenizer(code_units(decoded(value)), unfinished=ends_inside_character(value))
     try:
         token = tokens.next_token()
         if token == NONE:

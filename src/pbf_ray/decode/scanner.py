@@ -34,19 +34,21 @@ class Scanner:
 
     Args:
         units: Text as UTF-16 code units (`code_units`).
+        unfinished: The bytes of the text end inside a character (`ends_inside_character`).
     """
 
-    def __init__(self, units: str) -> None:
+    def __init__(self, units: str, *, unfinished: bool = False) -> None:
         self.units = units
         self.position = 0
-        self.limit = chunk_end(units, 0)
+        self._unfinished = unfinished
+        self.limit = chunk_end(units, 0, unfinished=unfinished)
         """End of the current chunk."""
 
     def more(self) -> bool:
         """Take the next chunk; False at the end of the text."""
         if self.limit >= len(self.units):
             return False
-        self.limit = chunk_end(self.units, self.limit)
+        self.limit = chunk_end(self.units, self.limit, unfinished=self._unfinished)
         return True
 
     def fail(self, what: str, code: str = SYNTAX) -> NoReturn:

@@ -73,10 +73,11 @@ class Tokenizer(NumberScanner):
 
     Args:
         units: Text as UTF-16 code units.
+        unfinished: The bytes of the text end inside a character.
     """
 
-    def __init__(self, units: str) -> None:
-        super().__init__(units)
+    def __init__(self, units: str, *, unfinished: bool = False) -> None:
+        super().__init__(units, unfinished=unfinished)
         self.token = NONE
         self._value_token = NONE
         self._string = ""

@@ -11,6 +11,7 @@ from pbf_ray.decode.java_text import (
     chunk_end,
     code_units,
     decoded,
+    ends_inside_character,
     is_identifier_part,
     is_identifier_start,
     storable_text,
@@ -80,6 +81,35 @@ def test_chunks_never_split_a_pair() -> None:
     assert chunk_end(across, READER_CHUNK - 1) == len(across)
     before = code_units("x" * (READER_CHUNK - 2) + "\U0001f600" + "y" * 10)
     assert chunk_end(before, 0) == READER_CHUNK
+
+
+@pytest.mark.parametrize(
+    ("data", "unfinished"),
+    [
+        (b"", False),
+        (b"a", False),
+        (b"\xc3\xa9", False),
+        (b"\xe2\x82\xac", False),
+        (b"\xf0\x9f\x98\x80", False),
+        (b"\xff", False),
+        (b"\xc1", False),
+        (b"\xe0\x80", False),
+        (b"\xf5\x80", False),
+        (b"\xf4\x90", False),
+        (b"\xc3", True),
+        (b"a\xe2\x82", True),
+        (b"\xed\xa0", True),
+        (b"\xf0\x9f", True),
+        (b"a\xf0\x9f\x98", True),
+        (b"\xf4\x8f\xbf", True),
+    ],
+)
+def test_unfinished_character_makes_a_chunk_of_its_own(data: bytes, unfinished: bool) -> None:
+    assert ends_inside_character(data) == unfinished
+    units = code_units(decoded(b"xyz" + data))
+    first = chunk_end(units, 0, unfinished=unfinished)
+    assert first == len(units) - unfinished
+    assert chunk_end(units, first, unfinished=unfinished) == len(units)
 
 
 @pytest.mark.parametrize(

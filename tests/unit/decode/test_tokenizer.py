@@ -237,6 +237,8 @@ DIGITS = b"1" * 999
             "flagged",
             {},
         ),
+        (b'{"layer":3,"_metadata":{"producer_id":1.1' + DIGITS + b"\xe2", "void", {}),
+        (b'{"layer":3,"_metadata":{"producer_id":1.1' + DIGITS + b"\xff", "flagged", {"layer": 3}),
         (b'{"' + b"k" * 50_000 + b'":1,"layer":3}', "row", {"layer": 3}),
         (b'{"' + b"k" * 50_001 + b'":1,"layer":3}', "void", {}),
         (b"{'" + b"k" * 50_001 + b"':1,'layer':3}", "void", {}),
@@ -255,6 +257,8 @@ DIGITS = b"1" * 999
         "1002 digits after a leading zero",
         "1001 digits across the edge of a chunk",
         "1001 digits in a struct field",
+        "1001 digits before an unfinished character",
+        "1001 digits before a malformed byte",
         "name of 50000 units",
         "name of 50001 units",
         "name of 50001 units in single quotes",
@@ -273,3 +277,5 @@ def test_string_limit_counts_only_where_the_string_is_wanted(check: Any) -> None
     check(b'{"sensor_id":"' + too_long + tail, "flagged", {"layer": 3})
     check(b'{"temperature":"' + too_long + tail, "flagged", {"layer": 3})
     check(b'{"sensor_id":"' + longest + tail, "row", {"sensor_id": longest.decode(), "layer": 3})
+    # far beyond the limit reading stops inside the string
+    check(b'{"sensor_id":"' + too_long + b"a" * 60_000 + tail, "void", {})
