@@ -198,9 +198,15 @@ class OffsetsVanishedError(BrokerError):
         self, topic: str, partition: int, *, wanted: int, first: int, last: int | None = None
     ) -> None:
         held = f"the broker has {first} and later" if last is None else f"it has {first}..{last}"
+        advice = "retention removed unread records; --accept-loss records the gap and goes on"
+        if last is not None and wanted > last:
+            advice = (
+                "the topic is shorter than it was: it was truncated, or restored from an older "
+                "state; run under another job name"
+            )
         super().__init__(
             f"{topic}/{partition}: offset {wanted} is gone, {held}",
-            advice="retention removed unread records; --accept-loss records the gap and goes on",
+            advice=advice,
             topic=topic,
             partition=partition,
             wanted=wanted,

@@ -13,12 +13,14 @@ import pyarrow as pa
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.kafka.partition_reader import ReadBatch
 from pbf_ray.storage.base import EpochCommit, StagedRows
-from pbf_ray.streaming.checkpoint import CheckpointLog, JobIdentity
+from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.crew import ReaderWork, WindowWork
 from pbf_ray.streaming.inline_crew import InlineCrew
 from pbf_ray.streaming.ledger import Ledger
-from pbf_ray.streaming.pipeline import Pace, Pipeline
+from pbf_ray.streaming.manifest import JobIdentity
+from pbf_ray.streaming.pace import Pace
+from pbf_ray.streaming.pipeline import Pipeline
 from pbf_ray.streaming.plan import PartitionId
 from pbf_ray.streaming.planner import PlanLimits
 from pbf_ray.streaming.semantics import StreamSemantics

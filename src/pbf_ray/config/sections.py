@@ -176,6 +176,9 @@ class KafkaSettings(Section):
         default_factory=dict,
         description="further librdkafka settings, for example security.protocol, sasl.password",
     )
+    read_ahead_mib: Count = Field(
+        default=16, description="what a reader may buffer per partition beyond an epoch, MiB"
+    )
     connect_timeout_s: PositiveSeconds = Field(
         default=60.0, description="how long to retry before giving up on the broker, s"
     )
@@ -296,7 +299,9 @@ class CheckpointSettings(Section):
     path: FilePath | None = Field(
         default=None, description="folder of the checkpoint; <data_dir>/<job>/checkpoint if not set"
     )
-    keep: PositiveCount = Field(default=5, description="committed epochs to keep")
+    keep: Annotated[Count, Field(ge=2)] = Field(
+        default=5, description="committed epochs to keep, at least 2"
+    )
 
 
 class StoresSettings(Section):

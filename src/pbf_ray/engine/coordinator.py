@@ -12,10 +12,11 @@ from pbf_ray.engine.spec import StreamSpec
 from pbf_ray.kafka.client import client_config, wait_for_broker
 from pbf_ray.kafka.offsets import ClusterView
 from pbf_ray.logs import configure_logs
-from pbf_ray.streaming.checkpoint import CheckpointLog, JobIdentity
+from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.job_topics import JobTopics, source_ids
 from pbf_ray.streaming.ledger import Ledger
+from pbf_ray.streaming.manifest import JobIdentity
 from pbf_ray.streaming.pipeline import Pipeline
 from pbf_ray.streaming.progress import Progress
 
@@ -50,7 +51,9 @@ class Coordinator:
         identity = JobIdentity(spec.job_id, spec.buckets, spec.semantics.mode, source_ids(view))
         ledger = Ledger(CheckpointLog(folder, keep=spec.keep), identity, spec.limits)
         spec.stores.claim(spec.job_id, ledger.run)
-        ledger.check_stores(spec.stores.furthest_epoch(spec.job_id))
+        # From now on the stores stand still, so what the log says last is exact.
+        ledger.reload()
+        ledger.check_stores(spec.stores.applied_epochs(spec.job_id))
         self._crew = RayCrew(spec, ledger.run)
         self._pipeline = Pipeline(
             ledger,

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import ActorUnavailableError, ObjectLostError, RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from pbf_ray.engine.reader_actor import ReaderActor
 from pbf_ray.engine.spec import StreamSpec
@@ -17,7 +17,7 @@ from pbf_ray.logs import get_logger
 from pbf_ray.streaming.crew import ReadReport, StandingPoint, WindowReport, WorkerDiedError
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
 from pbf_ray.streaming.rows import RowStamp
-from pbf_ray.streaming.window import WindowStep
+from pbf_ray.streaming.window_step import WindowStep
 
 __all__ = ["RayCrew", "actor_name"]
 
@@ -73,6 +73,23 @@ class RayCrew:
         """Set a window actor back to a commit."""
         return _future(self._window_actors[window].restore.remote(point))
 
+    def ready(self) -> list[Future[Any]]:
+        """A future per actor, done when its process runs."""
+        return [
+            _future(actor.pid.remote()) for actor in [*self._reader_actors, *self._window_actors]
+        ]
+
+    def needs(self) -> str:
+        """The CPU shares that the actors reserve, and what the cluster has."""
+        spec = self._spec
+        cluster: Any = ray  # these calls of Ray have no types
+        has, free = cluster.cluster_resources(), cluster.available_resources()
+        wanted = spec.readers * spec.reader_cpus + spec.windows * spec.window_cpus
+        return (
+            f"{spec.readers} readers and {spec.windows} window actors reserve {wanted:g} CPUs; "
+            f"the cluster has {has.get('CPU', 0.0):g}, {free.get('CPU', 0.0):g} of them free"
+        )
+
     def repair(self) -> None:
         """Replace the actors that do not answer; the others keep their process."""
         for number, actor in enumerate(self._reader_actors):
@@ -109,7 +126,10 @@ class RayCrew:
     def _name(self, kind: str, number: int) -> str:
         # The name of a dead actor is free only after a while, so each birth has its own.
         self._births += 1
-        return f"{actor_name(self._spec.job_id, kind, number, self._run)}/{self._births}"
+        # Ray's job id: two jobs of one name with folders of their own may share a cluster.
+        ray_job = ray.get_runtime_context().get_job_id()
+        name = actor_name(self._spec.job_id, kind, number, self._run)
+        return f"{name}/{ray_job}-{self._births}"
 
 
 def _future(ref: Any) -> Future[Any]:
@@ -129,23 +149,33 @@ def _future(ref: Any) -> Future[Any]:
 
 
 def _ours(error: BaseException) -> BaseException:
+    """What an answer of Ray means to the pipeline.
+
+    Whatever Ray itself raises (an actor that died or was killed for memory, a lost node or
+    object) means that the worker is gone; an error of our own code is what it is.
+    """
     if isinstance(error, RayTaskError):
         cause = error.cause
         if isinstance(cause, PbfRayError):
             return cause
-        if isinstance(cause, RayActorError | ObjectLostError):
-            return WorkerDiedError(str(cause).strip().splitlines()[0])
-    if isinstance(error, RayActorError | ActorUnavailableError | ObjectLostError):
-        return WorkerDiedError(str(error).strip().splitlines()[0])
-    return error
+        return WorkerDiedError(_text(cause)) if isinstance(cause, RayError) else error
+    return WorkerDiedError(_text(error)) if isinstance(error, RayError) else error
+
+
+def _text(error: BaseException) -> str:
+    """First and last line of a message of Ray: what happened, and why."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
 
 
 def _alive(actor: Any) -> bool:
     try:
         ray.get(actor.pid.remote(), timeout=30)
-    except (RayActorError, ActorUnavailableError):
-        return False
     except ray.exceptions.GetTimeoutError:
         ray.kill(actor)
+        return False
+    except RayError:
         return False
     return True

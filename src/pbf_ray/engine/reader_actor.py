@@ -26,11 +26,14 @@ class Reader:
         load_kernels()
         configure_logs(spec.log_json, spec.log_level, job=spec.job_id, worker=f"reader-{reader}")
         self._work = ReaderWork(
-            PartitionReader(spec.bootstrap_servers, spec.client),
+            PartitionReader(
+                spec.bootstrap_servers, spec.client, max_ahead_bytes=spec.read_ahead_bytes
+            ),
             spec.stores,
             reader=reader,
             buckets=spec.buckets,
             windows=spec.windows,
+            store_patience_s=spec.pace.store_patience_s,
         )
 
     def read(

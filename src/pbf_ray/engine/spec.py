@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pbf_ray.streaming.pipeline import Pace
+from pbf_ray.streaming.pace import Pace
 from pbf_ray.streaming.planner import PlanLimits
 from pbf_ray.streaming.semantics import StreamSemantics
 
@@ -25,6 +25,7 @@ class StreamSpec:
         topics: Topics to read.
         group_id: Consumer group that progress is reported to.
         checkpoint: Folder of the checkpoint.
+        read_ahead_bytes: What a partition may buffer beyond its range.
         keep: Manifests to keep.
         stores: ``storage.JobStores``, prepared.
         semantics: What new epochs decide by.
@@ -49,6 +50,7 @@ class StreamSpec:
     limits: PlanLimits
     pace: Pace
     client: Mapping[str, str] = field(default_factory=dict, repr=False)
+    read_ahead_bytes: int = 16 << 20
     keep: int = 5
     readers: int = 2
     windows: int = 2

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from pbf_ray.engine.coordinator import CoordinatorActor
 from pbf_ray.engine.spec import StreamSpec
@@ -44,23 +45,27 @@ class Supervisor:
         deaths, last_epoch = 0, -1
         while True:
             try:
-                outcome: tuple[str, dict[str, Any]] = ray.get(self._coordinator.run.remote())
+                answer = self._coordinator.run.remote()
+                while not ray.wait([answer], timeout=2.0)[0]:
+                    self.progress()
+                outcome: tuple[str, dict[str, Any]] = ray.get(answer)
             except RayTaskError as error:
                 if isinstance(error.cause, PbfRayError):
                     raise error.cause from None
                 raise
-            except RayActorError as error:
-                if self._aborted:
-                    raise
-                cause = str(error).strip().splitlines()[0]
+            except RayError as error:
+                cause = (str(error).strip() or type(error).__name__).splitlines()[0]
                 deaths = 1 if self._progress.epoch > last_epoch else deaths + 1
                 last_epoch = self._progress.epoch
                 if deaths > self._spec.pace.max_restarts:
                     raise WorkersLostError(
                         "the coordinator", restarts=deaths, cause=cause
                     ) from error
-                _log.warning("the coordinator died, a new one goes on", cause=cause)
+                time.sleep(min(0.1 * 2.0**deaths, 10.0))
                 with self._lock:
+                    if self._aborted:
+                        raise
+                    _log.warning("the coordinator died, a new one goes on", cause=cause)
                     self._coordinator = self._born()
             else:
                 return outcome
@@ -75,7 +80,7 @@ class Supervisor:
         """Where the job stands; the last that is known while a coordinator is being born."""
         try:
             self._progress = ray.get(self._coordinator.progress.remote(), timeout=5.0)
-        except (RayActorError, GetTimeoutError):
+        except RayError:
             _log.debug("no answer from the coordinator, the last progress stands")
         return self._progress
 
@@ -86,8 +91,9 @@ class Supervisor:
 
     def abort(self) -> None:
         """End everything now; a restart goes on from the last commit."""
-        self._aborted = True
-        ray.kill(self._coordinator)
+        with self._lock:
+            self._aborted = True
+            ray.kill(self._coordinator)
 
     def _born(self) -> Any:
         self._births += 1

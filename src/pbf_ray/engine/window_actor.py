@@ -13,7 +13,8 @@ from pbf_ray.kernels.loading import load_kernels
 from pbf_ray.logs import configure_logs
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.crew import StandingPoint, WindowReport, WindowWork
-from pbf_ray.streaming.window import WindowOperator, WindowStep
+from pbf_ray.streaming.window import WindowOperator
+from pbf_ray.streaming.window_step import WindowStep
 
 __all__ = ["WindowActor"]
 
@@ -30,7 +31,9 @@ class Window:
             workers=spec.windows,
             worker=worker,
         )
-        self._work = WindowWork(operator, spec.stores, worker=worker)
+        self._work = WindowWork(
+            operator, spec.stores, worker=worker, store_patience_s=spec.pace.store_patience_s
+        )
 
     def restore(self, point: StandingPoint) -> None:
         """Go back to a commit."""

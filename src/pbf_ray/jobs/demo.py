@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Self
 
 from pbf_ray.config import Settings
-from pbf_ray.errors import PbfRayError
 from pbf_ray.jobs.results import Results
 from pbf_ray.jobs.stream import JobResult, StreamJob
 from pbf_ray.kafka.client import client_config
@@ -162,6 +161,8 @@ class DemoJob:
             "bootstrap_servers": self._broker.bootstrap_servers,
             "topics": (TOPIC,),
             "client": {},
+            # The embedded broker answers empty fetches at once; reading ahead would be a busy loop.
+            "read_ahead_mib": 0,
         }
         # Repeats are dropped, so that the books show all their lines.
         plain["stream"] |= {"dedup_key": "_metadata.message_id", "until_end": False}
@@ -214,7 +215,7 @@ class DemoJob:
             write_ground_truth(twin.ground_truth, self.truth_path)
             if not self._stop_feeding.is_set() and self._job is not None:
                 self._job.finish()
-        except PbfRayError as error:
+        except Exception as error:  # noqa: BLE001 - raised by wait()
             self._feed_error = error
             if self._job is not None:
                 self._job.stop()

@@ -257,11 +257,15 @@ class StreamJob:
         )
 
     def _stores(self) -> JobStores:
-        return embedded_stores(self.settings.stores_root, sinks=self._sinks)
+        return embedded_stores(
+            self.settings.stores_root,
+            sinks=self._sinks,
+            compact_files=self.settings.stores.compact_files,
+        )
 
     def _spec(self, stores: JobStores) -> StreamSpec:
         from pbf_ray.engine.spec import StreamSpec
-        from pbf_ray.streaming.pipeline import Pace
+        from pbf_ray.streaming.pace import Pace
         from pbf_ray.streaming.planner import PlanLimits
 
         settings = self.settings
@@ -274,6 +278,7 @@ class StreamJob:
             group_id=settings.group_id,
             checkpoint=settings.checkpoint_path.absolute(),
             keep=settings.checkpoint.keep,
+            read_ahead_bytes=settings.kafka.read_ahead_mib << 20,
             stores=stores,
             semantics=StreamSemantics(
                 mode=stream.mode,

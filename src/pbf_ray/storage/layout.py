@@ -10,7 +10,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from pbf_ray.contracts import OUTPUT_TABLES, TableContract
-from pbf_ray.errors import SettingError, StoreError
+from pbf_ray.errors import PbfRayError, SettingError, StoreError
 from pbf_ray.storage.base import EpochCommit, Sink, StagedRows, TableStore, conform
 from pbf_ray.storage.registry import store_class
 
@@ -149,7 +149,16 @@ class JobStores:
         for output in self._outputs:
             mine = tuple(rows for rows in write.rows if rows.store == output.name)
             part = EpochCommit(write.job_id, write.incarnation, write.epoch, mine)
-            applied |= output.commit(part)
+            try:
+                applied |= output.commit(part)
+            except PbfRayError:
+                raise
+            except Exception as error:
+                raise StoreError(
+                    output.name,
+                    f"commit of epoch {write.epoch} failed: {type(error).__name__}: {error}",
+                    advice="a sink raises StoreUnavailableError where the same call may work later",
+                ) from error
         return applied
 
     def committed_epoch(self, job_id: str) -> int | None:
@@ -162,10 +171,9 @@ class JobStores:
             reached = epoch if reached is None else min(reached, epoch)
         return reached
 
-    def furthest_epoch(self, job_id: str) -> int | None:
-        """The last epoch that any store has applied; None before the first."""
-        epochs = [store.committed_epoch(job_id) for store in self.stores]
-        return max((epoch for epoch in epochs if epoch is not None), default=None)
+    def applied_epochs(self, job_id: str) -> dict[str, int | None]:
+        """The last epoch that each store has applied as a whole, by name; None before the first."""
+        return {store.name: store.committed_epoch(job_id) for store in self.stores}
 
     def read(
         self,
@@ -212,6 +220,7 @@ def embedded_stores(
     *,
     contracts: Sequence[TableContract] = tuple(OUTPUT_TABLES.values()),
     sinks: Sequence[Sink] = (),
+    compact_files: int = 16,
 ) -> JobStores:
     """The stores that need no server: everything in one folder.
 
@@ -221,15 +230,16 @@ def embedded_stores(
         root: The folder.
         contracts: The tables.
         sinks: Further outputs.
+        compact_files: A lake table with more small files than these is compacted.
     """
-    options: dict[str, tuple[str, Any]] = {
-        "result": ("sqlite", root / "operational.sqlite"),
-        "record": ("delta", root / "lake"),
+    options: dict[str, tuple[str, Any, dict[str, Any]]] = {
+        "result": ("sqlite", root / "operational.sqlite", {}),
+        "record": ("delta", root / "lake", {"compact_after": compact_files}),
     }
     stores: dict[str, TableStore] = {}
     for contract in contracts:
         if contract.volume not in stores:
-            kind, place = options[contract.volume]
+            kind, place, more = options[contract.volume]
             build: Any = store_class(kind)
-            stores[contract.volume] = build(place)
+            stores[contract.volume] = build(place, **more)
     return JobStores(contracts, {c.name: stores[c.volume] for c in contracts}, sinks)

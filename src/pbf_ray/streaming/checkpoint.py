@@ -3,6 +3,7 @@
     job.json                  what the job is: created once, every start must match it
     runs/00000003.json        run (incarnation) 3 has started; older runs are fenced
     plans/000000000007.json   what epoch 7 reads: written before any effect
+    amendments/000000000007.json  epoch 7 as it had to be changed to be replayed at all
     states/... segments/...   window state, written by the window actors
     manifests/000000000007.json   epoch 7 is committed; nothing else decides that
 
@@ -27,113 +28,13 @@ from pbf_ray.errors import (
     PbfRayError,
     TopicRecreatedError,
 )
-from pbf_ray.streaming.books import Books
-from pbf_ray.streaming.checkpoint_folder import CheckpointFolder, FileRef
-from pbf_ray.streaming.event_time import EventTimeTracker
-from pbf_ray.streaming.plan import EpochPlan, LostRange
+from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
+from pbf_ray.streaming.manifest import JobIdentity, Manifest, WindowFiles
+from pbf_ray.streaming.plan import EpochPlan
 
-__all__ = ["CheckpointLog", "JobIdentity", "Manifest", "SegmentRef", "WindowFiles"]
+__all__ = ["CheckpointLog"]
 
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class JobIdentity:
-    """What a checkpoint belongs to.
-
-    Attributes:
-        job_id: Name of the job.
-        buckets: Number of hash buckets of (build_id, layer), fixed for the job's life.
-        mode: ``"watermark"`` or ``"strict"``: waiting rows mean different things in them.
-        sources: Source id per topic.
-    """
-
-    job_id: str
-    buckets: int
-    mode: str
-    sources: dict[str, str]
-
-
-@dataclass(frozen=True)
-class SegmentRef:
-    """A segment of waiting rows: written once, dropped when all of them are released."""
-
-    file: FileRef
-    epoch: int
-    rows: int
-
-
-@dataclass(frozen=True)
-class WindowFiles:
-    """What one window actor's state consists of.
-
-    Attributes:
-        states: Layer states, oldest first; a later row replaces an earlier one.
-        segments: Rows that wait for the watermark.
-    """
-
-    states: tuple[FileRef, ...] = ()
-    segments: tuple[SegmentRef, ...] = ()
-
-    def names(self) -> set[str]:
-        """All files."""
-        return {file.name for file in self.states} | {s.file.name for s in self.segments}
-
-    def to_plain(self) -> dict[str, Any]:
-        """As JSON-ready values."""
-        return asdict(self)
-
-    @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> WindowFiles:
-        """Inverse of ``to_plain``."""
-        return cls(
-            states=tuple(FileRef(**state) for state in plain["states"]),
-            segments=tuple(
-                SegmentRef(FileRef(**segment["file"]), segment["epoch"], segment["rows"])
-                for segment in plain["segments"]
-            ),
-        )
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A commit: the whole truth after an epoch."""
-
-    epoch: int
-    run: int
-    clock_us: int
-    tracker: EventTimeTracker
-    books: Books
-    windows: tuple[WindowFiles, ...]
-    lost: tuple[LostRange, ...] = ()
-    finished: bool = False
-
-    def to_plain(self) -> dict[str, Any]:
-        """As JSON-ready values."""
-        return {
-            "epoch": self.epoch,
-            "run": self.run,
-            "clock_us": self.clock_us,
-            "tracker": self.tracker.to_plain(),
-            "books": self.books.to_plain(),
-            "windows": [window.to_plain() for window in self.windows],
-            "lost": [list(lost) for lost in self.lost],
-            "finished": self.finished,
-        }
-
-    @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> Manifest:
-        """Inverse of ``to_plain``."""
-        return cls(
-            epoch=plain["epoch"],
-            run=plain["run"],
-            clock_us=plain["clock_us"],
-            tracker=EventTimeTracker.from_plain(plain["tracker"]),
-            books=Books.from_plain(plain["books"]),
-            windows=tuple(WindowFiles.from_plain(window) for window in plain["windows"]),
-            lost=tuple(LostRange(*lost) for lost in plain["lost"]),
-            finished=plain["finished"],
-        )
 
 
 @dataclass
@@ -142,7 +43,8 @@ class CheckpointLog:
 
     Args:
         folder: Where it lives.
-        keep: How many of the last manifests stay.
+        keep: How many of the last manifests stay, at least 2: a run that was fenced a moment
+            ago may still commit, and prune, what a new one is reading.
     """
 
     folder: CheckpointFolder
@@ -210,6 +112,25 @@ class CheckpointLog:
         self.check_fence()
         return self._save(_plan_name(plan.epoch), "plan", plan.to_plain())
 
+    def amendment(self, epoch: int) -> EpochPlan | None:
+        """A planned epoch as it was changed for its replay; None if it was not."""
+        name = _amendment_name(epoch)
+        if not (self.folder.path / name).exists():
+            return None
+        return EpochPlan.from_plain(self._load(name, "amendment"))
+
+    def write_amendment(self, plan: EpochPlan) -> bool:
+        """Put a changed plan into the log.
+
+        Returns:
+            False if an older run has done so in its last moment.
+
+        Raises:
+            FencedError: If a newer run has started.
+        """
+        self.check_fence()
+        return self._save(_amendment_name(plan.epoch), "amendment", plan.to_plain())
+
     def commit(self, manifest: Manifest) -> bool:
         """Make an epoch the truth, then drop what no kept manifest needs.
 
@@ -268,13 +189,13 @@ class CheckpointLog:
         for name in [*self.folder.names("states"), *self.folder.names("segments")]:
             if name not in needed and _run_of(name) < self.run:
                 self.folder.remove(name)
-        for name in self.folder.names("plans"):
+        for name in [*self.folder.names("plans"), *self.folder.names("amendments")]:
             if _number(name) < min(self._kept):
                 self.folder.remove(name)
         self._swept = True
 
     def _prune(self) -> None:
-        while len(self._kept) > self.keep:
+        while len(self._kept) > max(self.keep, 2):
             oldest = min(self._kept)
             files = self._kept.pop(oldest)
             still_needed = set().union(*self._kept.values())
@@ -282,6 +203,7 @@ class CheckpointLog:
                 self.folder.remove(name)
             self.folder.remove(_manifest_name(oldest))
             self.folder.remove(_plan_name(oldest))
+            self.folder.remove(_amendment_name(oldest))
 
     def _newest(self, folder: str) -> int:
         names = self.folder.names(folder)
@@ -360,6 +282,10 @@ class CheckpointLog:
 
 def _plan_name(epoch: int) -> str:
     return f"plans/{epoch:012d}.json"
+
+
+def _amendment_name(epoch: int) -> str:
+    return f"amendments/{epoch:012d}.json"
 
 
 def _manifest_name(epoch: int) -> str:

@@ -10,15 +10,19 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from pbf_ray.contracts import DEAD_LETTERS, OUTPUT_TABLES, TableContract
+from pbf_ray.errors import PbfRayError
 from pbf_ray.kafka.partition_reader import ReadBatch
+from pbf_ray.logs import get_logger
 from pbf_ray.storage.base import StagedRows
+from pbf_ray.storage.retry import RetryPolicy, retry_transient
 from pbf_ray.streaming.books import Books
-from pbf_ray.streaming.checkpoint import WindowFiles
 from pbf_ray.streaming.event_time import EventTimeStep, ReadSummary
 from pbf_ray.streaming.ingest import ingest, split_rows
+from pbf_ray.streaming.manifest import WindowFiles
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
 from pbf_ray.streaming.rows import RowStamp
-from pbf_ray.streaming.window import WindowOperator, WindowOutput, WindowStep
+from pbf_ray.streaming.window import WindowOperator
+from pbf_ray.streaming.window_step import WindowOutput, WindowStep
 
 __all__ = [
     "Crew",
@@ -30,6 +34,9 @@ __all__ = [
     "WindowWork",
     "WorkerDiedError",
 ]
+
+
+_log = get_logger(__name__)
 
 
 class WorkerDiedError(Exception):
@@ -88,8 +95,14 @@ class Crew(Protocol):
     def restore(self, window: int, point: StandingPoint) -> Future[None]:
         """Set a window worker back to a commit."""
 
+    def ready(self) -> list[Future[Any]]:
+        """A future per worker, done when it runs."""
+
     def repair(self) -> None:
         """Replace the dead."""
+
+    def needs(self) -> str:
+        """What the workers need to run, for messages."""
 
     def close(self) -> None:
         """End all workers."""
@@ -120,6 +133,7 @@ class ReaderWork:
         buckets: Hash buckets of the job.
         windows: Number of window workers.
         stall_s: How long nothing may arrive before the read fails.
+        store_patience_s: How long a store may be away.
     """
 
     def __init__(
@@ -131,6 +145,7 @@ class ReaderWork:
         buckets: int,
         windows: int,
         stall_s: float = 20.0,
+        store_patience_s: float = 60.0,
     ) -> None:
         self._partitions = partitions
         self._stores = stores
@@ -138,6 +153,7 @@ class ReaderWork:
         self._buckets = buckets
         self._windows = windows
         self._stall_s = stall_s
+        self._patience_s = store_patience_s
 
     def read(
         self, plan: EpochPlan, ranges: Mapping[PartitionId, OffsetRange], stamp: RowStamp
@@ -151,7 +167,12 @@ class ReaderWork:
         batch = self._partitions.read(wanted, timeout_s=self._stall_s)
         result = ingest(batch, plan, stamp)
         staged = _staged(
-            self._stores, {DEAD_LETTERS.name: result.dead_letters}, stamp, f"r{self._reader}"
+            self._stores,
+            DEAD_LETTERS.name,
+            result.dead_letters,
+            stamp,
+            f"r{self._reader}",
+            self._patience_s,
         )
         return (
             ReadReport(result.books, result.summary, staged),
@@ -166,9 +187,18 @@ class WindowWork:
         operator: The windows.
         stores: Where rows are staged.
         worker: Number of this worker.
+        store_patience_s: How long a store may be away.
     """
 
-    def __init__(self, operator: WindowOperator, stores: Stage, *, worker: int) -> None:
+    def __init__(
+        self,
+        operator: WindowOperator,
+        stores: Stage,
+        *,
+        worker: int,
+        store_patience_s: float = 60.0,
+    ) -> None:
+        self._patience_s = store_patience_s
         self._operator = operator
         self._stores = stores
         self._worker = worker
@@ -179,20 +209,28 @@ class WindowWork:
 
     def apply(self, step: WindowStep, routed: Sequence[pa.Table]) -> WindowReport:
         """Take in an epoch and stage what comes out."""
-        output = self._operator.apply(step, routed)
-        staged = _staged(self._stores, output.tables, step.stamp, f"w{self._worker}")
-        # The rows are staged; the report stays small.
-        slim = WindowOutput({}, output.books, output.files, output.state_bytes)
-        return WindowReport(slim, staged)
+        staged: list[StagedRows] = []
+
+        def emit(name: str, rows: pa.Table) -> None:
+            part = f"w{self._worker}"
+            staged.extend(_staged(self._stores, name, rows, step.stamp, part, self._patience_s))
+
+        output = self._operator.apply(step, routed, emit)
+        return WindowReport(output, tuple(staged))
 
 
 def _staged(
-    stores: Stage, tables: Mapping[str, pa.Table], stamp: RowStamp, part: str
+    stores: Stage, name: str, rows: pa.Table, stamp: RowStamp, part: str, patience_s: float
 ) -> tuple[StagedRows, ...]:
-    return tuple(
-        rows
-        for name, table in tables.items()
-        for rows in stores.stage(
-            OUTPUT_TABLES[name], table, job_id=stamp.job_id, epoch=stamp.epoch, part=part
-        )
+    """Stage rows; a store that is away for a while is waited for."""
+    return retry_transient(
+        lambda: stores.stage(
+            OUTPUT_TABLES[name], rows, job_id=stamp.job_id, epoch=stamp.epoch, part=part
+        ),
+        RetryPolicy(limit_s=patience_s),
+        on_retry=_say_again,
     )
+
+
+def _say_again(error: PbfRayError, pause_s: float) -> None:
+    _log.warning("a store is away, trying again", problem=error.what, pause_s=pause_s)

@@ -11,12 +11,16 @@ from pbf_ray.streaming.layer_states import LayerId
 
 __all__ = ["Repeats"]
 
+_Message = tuple[str | None, float | None]
+"""Id and timestamp."""
+
 
 class Repeats:
     """Ids of the rows that wait for the watermark, per layer.
 
-    A repeat has the timestamp of its original: one whose original is released is late, so the
-    waiting rows are all that has to be known.
+    A repeat has the id and the timestamp of its original: one whose original is released is
+    late, so the waiting rows are all that has to be known. Of repeats in several partitions the
+    one that is read first stays.
 
     Args:
         dedup_key: Text field of the record, or ``struct.field``. Null ids are never repeats.
@@ -25,12 +29,12 @@ class Repeats:
     def __init__(self, dedup_key: str) -> None:
         self.dedup_key = dedup_key
         self._path = dedup_key.split(".")
-        self._known: dict[LayerId, set[str]] = {}
+        self._known: dict[LayerId, set[_Message]] = {}
 
     def add(self, key: LayerId, rows: pa.Table) -> None:
         """Note rows of a layer."""
         self._known.setdefault(key, set()).update(
-            name for name in self._ids(rows) if name is not None
+            message for message in self._messages(rows) if message[0] is not None
         )
 
     def forget(self, key: LayerId, rows: pa.Table) -> None:
@@ -38,7 +42,7 @@ class Repeats:
         known = self._known.get(key)
         if known is None:
             return
-        known.difference_update(self._ids(rows))
+        known.difference_update(self._messages(rows))
         if not known:
             del self._known[key]
 
@@ -61,19 +65,18 @@ class Repeats:
             bool per row.
         """
         repeated = np.zeros(len(fresh), np.bool_)
-        for row, name in enumerate(self._ids(rows)):
-            if name is None or not fresh[row]:
+        for row, message in enumerate(self._messages(rows)):
+            if message[0] is None or not fresh[row]:
                 continue
             known = self._known.setdefault(keys[codes[row]], set())
-            if name in known:
+            if message in known:
                 repeated[row] = True
             else:
-                known.add(name)
+                known.add(message)
         return repeated
 
-    def _ids(self, rows: pa.Table) -> list[str | None]:
+    def _messages(self, rows: pa.Table) -> list[_Message]:
         column = rows[self._path[0]]
         for name in self._path[1:]:
             column = pc.struct_field(column, name)
-        ids: list[str | None] = column.to_pylist()
-        return ids
+        return list(zip(column.to_pylist(), rows["timestamp"].to_pylist(), strict=True))

@@ -13,13 +13,15 @@ after the build's last row there has been read, and held nothing more of the bui
 partition, whose end is confirmed to be our position, is silent for all its builds; a lagging or
 unreachable one for none.) Silent partitions hold the watermark back no longer. When all of them
 are silent, the build goes on through the phases below; a new row brings it back to ACTIVE and
-gives every partition its idle timeout again.
+gives every partition its idle timeout again. A partition that falls behind (an epoch leaves
+some of it unread) and does not hold a build back by itself does so until that much is read, for it
+may hold rows of the build: a backlog makes no row late.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
@@ -123,6 +125,7 @@ class EventTimeTracker:
         self.positions: dict[PartitionId, int] = {}
         self._builds: dict[BuildId, _BuildClock] = {}
         self._caught_up: dict[PartitionId, _CaughtUp] = {}
+        self._retired: frozenset[BuildId] = frozenset()
 
     # -- feeding ---------------------------------------------------------------------------
 
@@ -131,14 +134,16 @@ class EventTimeTracker:
         new_partitions = plan.ends.keys() - self._caught_up.keys()
         self._read_up_to(plan)
         self._note_rows(plan, summary)
+        lagging = {where: end for where, end in plan.ends.items() if self.positions[where] < end}
         for build in self._builds.values():
-            if build.phase is not Phase.RETIRED:
-                build.barrier.update({where: plan.ends[where] for where in new_partitions})
-                build.barrier = {
-                    where: end
-                    for where, end in build.barrier.items()
-                    if self.positions[where] < end
-                }
+            build.barrier.update({where: plan.ends[where] for where in new_partitions})
+            for where, end in lagging.items():
+                # What lags is never silent, and may hold rows of any build.
+                if not self._is_active(build, where, plan.semantics):
+                    build.barrier[where] = end
+            build.barrier = {
+                where: end for where, end in build.barrier.items() if self.positions[where] < end
+            }
         return self._move(plan)
 
     def finish(self, plan: EpochPlan, summary: ReadSummary) -> EventTimeStep:
@@ -152,8 +157,6 @@ class EventTimeTracker:
         watermarks: dict[BuildId, float] = {}
         phases: dict[BuildId, Phase] = {}
         for name, build in self._builds.items():
-            if build.phase is Phase.RETIRED:
-                continue
             newest = max(clock.newest for clock in build.partitions.values())
             build.barrier = {}
             build.layers_ahead = {}
@@ -175,7 +178,6 @@ class EventTimeTracker:
         return any(
             self._outlook(build, caught_up, plan) != (build.watermark, build.phase)
             for build in self._builds.values()
-            if build.phase is not Phase.RETIRED
         )
 
     # -- asking ----------------------------------------------------------------------------
@@ -183,23 +185,37 @@ class EventTimeTracker:
     def watermark(self, build: BuildId) -> float:
         """W of a build, s since 1970 UTC; ``-inf`` before it starts."""
         clock = self._builds.get(build)
-        return clock.watermark if clock is not None else -math.inf
-
-    def watermarks(self) -> dict[BuildId, float]:
-        """W of every build."""
-        return {name: build.watermark for name, build in self._builds.items()}
+        if clock is not None:
+            return clock.watermark
+        return math.inf if build in self._retired else -math.inf
 
     def standing(self) -> EventTimeStep:
         """All of it, as one step: what a window operator starts from."""
+        builds = self._builds.items()
         return EventTimeStep(
-            self.watermarks(),
-            {
-                name: build.moved_on
-                for name, build in self._builds.items()
-                if build.moved_on is not None
-            },
-            {name: build.phase for name, build in self._builds.items()},
+            {name: build.watermark for name, build in builds}
+            | dict.fromkeys(self._retired, math.inf),
+            {name: build.moved_on for name, build in builds if build.moved_on is not None},
+            {name: build.phase for name, build in builds}
+            | dict.fromkeys(self._retired, Phase.RETIRED),
         )
+
+    def copy(self) -> EventTimeTracker:
+        """An independent copy."""
+        other = EventTimeTracker()
+        other.positions = dict(self.positions)
+        other._retired = self._retired
+        other._caught_up = {where: replace(seen) for where, seen in self._caught_up.items()}
+        other._builds = {
+            name: replace(
+                build,
+                partitions={where: replace(clock) for where, clock in build.partitions.items()},
+                barrier=dict(build.barrier),
+                layers_ahead=dict(build.layers_ahead),
+            )
+            for name, build in self._builds.items()
+        }
+        return other
 
     def holding_back(self) -> list[PartitionId]:
         """Partitions that hold watermarks back, the worst first."""
@@ -224,6 +240,7 @@ class EventTimeTracker:
                 [*where, seen.clock_us, seen.marker_us, seen.marker_end]
                 for where, seen in sorted(self._caught_up.items())
             ],
+            "retired": sorted(self._retired, key=lambda name: (name is not None, name or "")),
             "builds": [
                 {
                     "build_id": name,
@@ -250,6 +267,7 @@ class EventTimeTracker:
             PartitionId(t, p): _CaughtUp(clock, marker, end)
             for t, p, clock, marker, end in plain["caught_up"]
         }
+        tracker._retired = frozenset(plain["retired"])
         for build in plain["builds"]:
             tracker._builds[build["build_id"]] = _BuildClock(
                 partitions={
@@ -284,14 +302,14 @@ class EventTimeTracker:
                 seen.marker_us, seen.marker_end = plan.clock_us, end
 
     def _note_rows(self, plan: EpochPlan, summary: ReadSummary) -> None:
-        before = self.watermarks()
+        before = {name: build.watermark for name, build in self._builds.items()}
         resumed = set()
         for (name, where), newest in summary.newest.items():
+            if name in self._retired:
+                continue
             build = self._builds.get(name)
             if build is None:
                 build = self._builds[name] = _BuildClock(barrier=dict(plan.ends))
-            if build.phase is Phase.RETIRED:
-                continue
             if build.phase is not Phase.ACTIVE:
                 build.phase = Phase.ACTIVE
                 resumed.add(name)
@@ -302,9 +320,11 @@ class EventTimeTracker:
             for clock in self._builds[name].partitions.values():
                 clock.seen_us = plan.clock_us
         for (name, layer), first in summary.layer_first.items():
+            if name in self._retired:
+                continue
             build = self._builds[name]
             reached = build.moved_on is not None and layer <= build.moved_on
-            if build.phase is Phase.RETIRED or reached or first < before.get(name, -math.inf):
+            if reached or first < before.get(name, -math.inf):
                 continue
             build.layers_ahead[layer] = min(first, build.layers_ahead.get(layer, math.inf))
 
@@ -313,9 +333,7 @@ class EventTimeTracker:
         watermarks: dict[BuildId, float] = {}
         moved_on: dict[BuildId, int] = {}
         phases: dict[BuildId, Phase] = {}
-        for name, build in self._builds.items():
-            if build.phase is Phase.RETIRED:
-                continue
+        for name, build in list(self._builds.items()):
             watermark, phase = self._outlook(build, caught_up, plan)
             if watermark != build.watermark:
                 build.watermark = watermarks[name] = watermark
@@ -330,8 +348,16 @@ class EventTimeTracker:
                     if layer > build.moved_on
                 }
             if phase is Phase.RETIRED:
-                build.partitions, build.barrier, build.layers_ahead = {}, {}, {}
+                del self._builds[name]
+                self._retired |= {name}
         return EventTimeStep(watermarks, moved_on, phases)
+
+    def _is_active(self, build: _BuildClock, where: PartitionId, rules: StreamSemantics) -> bool:
+        """Whether a partition holds the build's watermark back by itself."""
+        clock = build.partitions.get(where)
+        if clock is None:
+            return False
+        return (self._caught_up[where].clock_us - clock.seen_us) / 1e6 < rules.idle_timeout_s
 
     def _outlook(
         self, build: _BuildClock, caught_up: dict[PartitionId, int], plan: EpochPlan

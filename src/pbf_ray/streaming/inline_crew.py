@@ -15,7 +15,7 @@ from pbf_ray.streaming.crew import (
 )
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
 from pbf_ray.streaming.rows import RowStamp
-from pbf_ray.streaming.window import WindowStep
+from pbf_ray.streaming.window_step import WindowStep
 
 __all__ = ["InlineCrew"]
 
@@ -60,6 +60,14 @@ class InlineCrew:
     def restore(self, window: int, point: StandingPoint) -> Future[None]:
         """Restore now."""
         return _done(lambda: self._windows[window].restore(point))
+
+    def ready(self) -> list[Future[Any]]:
+        """All run already."""
+        return []
+
+    def needs(self) -> str:
+        """Nothing."""
+        return "nothing"
 
     def repair(self) -> None:
         """Nobody here can die alone."""

@@ -11,17 +11,21 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pbf_ray.errors import CheckpointMismatchError
+from pbf_ray.errors import CheckpointError, CheckpointMismatchError
 from pbf_ray.streaming.books import Books
-from pbf_ray.streaming.checkpoint import CheckpointLog, JobIdentity, Manifest, WindowFiles
+from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.event_time import EventTimeStep, EventTimeTracker, ReadSummary
+from pbf_ray.streaming.manifest import JobIdentity, Manifest, WindowFiles
 from pbf_ray.streaming.plan import EpochPlan, LostRange, PartitionId
-from pbf_ray.streaming.planner import EpochPlanner, PlanLimits
+from pbf_ray.streaming.planner import EpochPlanner, PlanLimits, amend
 from pbf_ray.streaming.rows import RowStamp
 from pbf_ray.streaming.semantics import StreamSemantics
-from pbf_ray.streaming.window import WindowOutput, WindowStep
+from pbf_ray.streaming.window_step import WindowOutput, WindowStep
 
 __all__ = ["Ledger", "LogMovedError"]
+
+
+_CLOCK_TOLERANCE_US = 300_000_000
 
 
 class LogMovedError(Exception):
@@ -63,17 +67,14 @@ class Ledger:
         self.committed_epoch = commit.epoch if commit is not None else 0
         self.books = commit.books.copy() if commit is not None else Books()
         self.lost: tuple[LostRange, ...] = commit.lost if commit is not None else ()
-        self.tracker = (
-            EventTimeTracker.from_plain(commit.tracker.to_plain())
-            if commit is not None
-            else EventTimeTracker()
-        )
+        self.tracker = commit.tracker.copy() if commit is not None else EventTimeTracker()
         self._planner = EpochPlanner(
             self._limits,
             next_epoch=self.committed_epoch + 1,
             positions=self.tracker.positions,
         )
         self._replay = deque(self._log.planned_after(self.committed_epoch))
+        self._stored_epoch = 0
         self._open: deque[_OpenEpoch] = deque()
 
     @property
@@ -100,28 +101,32 @@ class Ledger:
         """Offsets on the broker that no plan has named yet."""
         return self._planner.lag(ends)
 
-    def check_stores(self, stored_epoch: int | None) -> None:
-        """See that the stores are not ahead of the checkpoint.
+    def check_stores(self, applied: Mapping[str, int | None]) -> None:
+        """See that stores and checkpoint belong together.
 
-        An epoch is stored, then committed, so the stores may be one planned epoch ahead. More
-        means that the checkpoint was removed or replaced: its epochs would be taken for replays,
-        and their rows dropped.
+        An epoch is stored, then committed, so a store holds every committed epoch and at most
+        one planned epoch more. A store that is further means that the checkpoint was removed or
+        replaced: its epochs would be taken for replays, and their rows dropped. A store that is
+        behind was emptied or exchanged: rows would be missing.
 
         Args:
-            stored_epoch: The last epoch of the job that the stores hold.
+            applied: The last epoch of the job in each store, by the store's name.
 
         Raises:
-            CheckpointMismatchError: If they are ahead.
+            CheckpointMismatchError: If they do not.
         """
         known = self.committed_epoch + (1 if self._replay else 0)
-        if stored_epoch is not None and stored_epoch > known:
+        for store, epoch in applied.items():
+            if self.committed_epoch <= (epoch or 0) <= known:
+                continue
+            held = "nothing" if epoch is None else f"epoch {epoch}"
             raise CheckpointMismatchError(
                 str(self._log.folder.path),
-                f"ends at epoch {known}, but the stores hold epoch {stored_epoch} of job "
-                f"{self.identity.job_id!r}",
-                advice="the checkpoint was removed or replaced; restore it, or run under another "
-                "job name",
+                f"ends at epoch {known}, but {store} holds {held} of job {self.identity.job_id!r}",
+                advice="one of them was removed, emptied or replaced; restore it, or run under "
+                "another job name",
             )
+        self._stored_epoch = max((epoch or 0 for epoch in applied.values()), default=0)
 
     # -- an epoch --------------------------------------------------------------------------
 
@@ -142,13 +147,13 @@ class Ledger:
             LogMovedError: If an older run has planned this epoch meanwhile.
         """
         if self._replay:
-            replayed = self._replay.popleft()
+            replayed = self._amended(self._replay.popleft(), held, semantics)
             self._planner.planned(replayed)
             plan: EpochPlan | None = replayed
         else:
             self._planner.stop_at = self.stop_at
             plan = self._planner.next_plan(
-                clock_us=max(clock_us, self._clock_us()),
+                clock_us=self._clock(clock_us),
                 held=held,
                 tracker=self.tracker,
                 pending_rows=pending_rows,
@@ -172,7 +177,7 @@ class Ledger:
         epoch = self._of(plan)
         move = self.tracker.finish if plan.final else self.tracker.advance
         step = move(plan, summary)
-        epoch.tracker = EventTimeTracker.from_plain(self.tracker.to_plain())
+        epoch.tracker = self.tracker.copy()
         epoch.books = books
         return step
 
@@ -247,8 +252,45 @@ class Ledger:
     def _of(self, plan: EpochPlan) -> _OpenEpoch:
         return next(epoch for epoch in self._open if epoch.plan is plan)
 
-    def _clock_us(self) -> int:
-        """The clock of epochs never goes back, whatever the machine's does."""
+    def _amended(
+        self,
+        plan: EpochPlan,
+        held: Mapping[PartitionId, tuple[int, int]],
+        semantics: StreamSemantics,
+    ) -> EpochPlan:
+        """A plan of before, with what had to be changed so that it can be replayed at all.
+
+        Its offsets may have vanished meanwhile (and that is accepted), or it may say that a
+        malformed record ends the job (and the settings say so no longer). Both are written to
+        the log before any effect, so every later replay is the same. Once a store holds the
+        epoch it is as it was, and cannot be changed.
+        """
+        amendment = self._log.amendment(plan.epoch)
+        if amendment is None and plan.epoch > self._stored_epoch:
+            wanted = amend(plan, held, semantics, accept_loss=self._limits.accept_loss)
+            if wanted == plan:
+                return plan
+            if not self._log.write_amendment(wanted):
+                raise LogMovedError
+            return wanted
+        return amendment or plan
+
+    def _clock(self, clock_us: int) -> int:
+        """The clock of epochs never goes back, whatever the machine's does.
+
+        Raises:
+            CheckpointError: If the machine's clock is far behind the last epoch's: one of the
+                two is wrong, and event times could not be held against it.
+        """
+        last_us = self.commit.clock_us if self.commit is not None else 0
         if self._open:
-            return self._open[-1].plan.clock_us
-        return self.commit.clock_us if self.commit is not None else 0
+            last_us = self._open[-1].plan.clock_us
+        if last_us - clock_us > _CLOCK_TOLERANCE_US:
+            raise CheckpointError(
+                str(self._log.folder.path),
+                f"its last epoch is {(last_us - clock_us) / 1e6:.0f} s ahead of this machine's "
+                "clock",
+                advice="set the clock right; if the last run had a wrong clock, wait, or run "
+                "under another job name",
+            )
+        return max(clock_us, last_us)

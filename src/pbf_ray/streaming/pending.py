@@ -18,9 +18,9 @@ import pyarrow as pa
 from pbf_ray.kernels.grouping import group_rows
 from pbf_ray.kernels.order import canonical_order, event_order_key
 from pbf_ray.monitoring.columns import column_values
-from pbf_ray.streaming.checkpoint import SegmentRef
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.layer_states import LayerId
+from pbf_ray.streaming.manifest import SegmentRef
 from pbf_ray.streaming.rows import ROUTED_SCHEMA
 
 __all__ = ["PendingRows", "order_of", "sorted_by_layer"]
@@ -103,6 +103,10 @@ class PendingRows:
     def layers(self) -> Iterable[LayerId]:
         """Layers with waiting rows."""
         return self._runs.keys()
+
+    def count(self, key: LayerId) -> int:
+        """Rows of a layer that wait."""
+        return sum(run.stop - run.start for run in self._runs.get(key, ()))
 
     def waiting(self, key: LayerId) -> pa.Table:
         """The waiting rows of a layer, oldest segment first."""

@@ -12,12 +12,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from pbf_ray.errors import (
     BrokerUnavailableError,
     PbfRayError,
     StateLimitError,
+    StreamError,
     WorkersLostError,
 )
 from pbf_ray.logs import get_logger
@@ -27,61 +28,18 @@ from pbf_ray.streaming.books import Books
 from pbf_ray.streaming.crew import Crew, ReadReport, StandingPoint, WindowReport, WorkerDiedError
 from pbf_ray.streaming.event_time import ReadSummary
 from pbf_ray.streaming.ledger import Ledger, LogMovedError
+from pbf_ray.streaming.pace import Cluster, Outputs, Pace
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
 from pbf_ray.streaming.progress import Progress, Throughput
 from pbf_ray.streaming.semantics import StreamSemantics
 
-__all__ = ["Cluster", "Outputs", "Pace", "Pipeline"]
+__all__ = ["Pipeline"]
 
 _log = get_logger(__name__)
 
 
-class Cluster(Protocol):
-    """What the broker holds (``kafka.ClusterView``)."""
-
-    def partitions(self) -> list[PartitionId]:
-        """All partitions of the job's topics, new ones too."""
-
-    def held(self, partitions: list[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
-        """First offset and last stable offset of each."""
-
-    def report(self, positions: Mapping[PartitionId, int]) -> None:
-        """Tell the consumer group how far the job is; never raises."""
-
-
-class Outputs(Protocol):
-    """Where rows become visible (``storage.JobStores``)."""
-
-    def commit(self, write: EpochCommit) -> bool:
-        """Apply an epoch once; False if it had been applied before."""
-
-    def maintain(self) -> None:
-        """Compact what needs it."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast, and how patient.
-
-    Attributes:
-        epoch_interval_s: Least time between two plans, unless a full epoch waits.
-        epoch_max_rows: A lag of so many rows makes the next plan due at once.
-        max_in_flight: Epochs under way.
-        discover_every_s: How often new partitions are looked for.
-        broker_patience_s: How long the broker may be away.
-        max_restarts: Worker failures without a commit in between.
-        store_patience_s: How long a store may be away.
-        maintain_every: Epochs between two rounds of maintenance of the stores.
-    """
-
-    epoch_interval_s: float = 0.5
-    epoch_max_rows: int = 100_000
-    max_in_flight: int = 2
-    discover_every_s: float = 5.0
-    broker_patience_s: float = 60.0
-    max_restarts: int = 20
-    store_patience_s: float = 60.0
-    maintain_every: int = 30
+class _StoppedError(Exception):
+    """Told to stop while waiting for workers."""
 
 
 @dataclass
@@ -135,7 +93,8 @@ class Pipeline:
         self._known: list[PartitionId] = []
         self._held: dict[PartitionId, tuple[int, int]] = {}
         self._discovered_s = -float("inf")
-        self._planned_s = -float("inf")
+        self._looked_s = -float("inf")
+        self._stopping_s: float | None = None
         self._broker_away_s: float | None = None
         self._paused_s: float | None = None
         self._failures = 0
@@ -170,24 +129,33 @@ class Pipeline:
             PbfRayError: If the job cannot go on. The checkpoint is whole.
         """
         try:
-            self._restore()
-            self._say("running")
             if self._semantics.bounded:
                 self._finish.set()
-            while True:
+            outcome = self._start()
+            while outcome is None:
                 try:
                     outcome = self._turn()
                 except (WorkerDiedError, LogMovedError) as error:
-                    self._recover(error)
-                    continue
-                if outcome is not None:
-                    self._storing.submit(self._outputs.maintain).result()
-                    self._say(outcome)
-                    return outcome
+                    outcome = self._recover(error)
+            self._storing.submit(self._maintain).result()
+            self._say(outcome)
+            return outcome
         finally:
             self._storing.shutdown(wait=True, cancel_futures=True)
 
+    def _start(self) -> str | None:
+        try:
+            self._restore()
+        except WorkerDiedError as error:
+            return self._recover(error)
+        except _StoppedError:
+            return "stopped"
+        self._say("running")
+        return None
+
     def _turn(self) -> str | None:
+        if self._stop.is_set():
+            self._let_go()
         if not self._flights:
             if self._stop.is_set():
                 return "stopped"
@@ -202,6 +170,16 @@ class Pipeline:
         else:
             self._stop.wait(patience_s)
         return None
+
+    def _let_go(self) -> None:
+        """Told to stop: an epoch that cannot be read is not waited for; its plan is in the log."""
+        now_s = time.monotonic()
+        if self._stopping_s is None:
+            self._stopping_s = now_s
+        patience_s = 0.0 if self._broker_away_s is not None else self._pace.stop_patience_s
+        if now_s - self._stopping_s >= patience_s:
+            while self._flights and not self._flights[-1].applies:
+                self._flights.pop()
 
     def _done(self) -> bool:
         ledger = self._ledger
@@ -221,10 +199,12 @@ class Pipeline:
         if self._flights and self._flights[-1].plan.final:
             return
         now_s = time.monotonic()
-        if not ledger.replaying and not self._look(now_s):
+        # What the broker holds is at least as new as the clock that vouches for it.
+        clock_us = self._clock_us()
+        if not self._look(now_s):
             return
         plan = ledger.next_plan(
-            clock_us=self._clock_us(),
+            clock_us=clock_us,
             held=self._held,
             pending_rows=ledger.books.pending,
             state_bytes=self._state_bytes,
@@ -233,18 +213,21 @@ class Pipeline:
         self._watch_pause(now_s)
         if plan is None:
             return
-        self._planned_s = now_s
         self._launch(plan)
 
     def _look(self, now_s: float) -> bool:
         """Ask the broker what it holds; whether a plan is due."""
         ledger = self._ledger
-        due = now_s - self._planned_s >= self._pace.epoch_interval_s
+        due = now_s - self._looked_s >= self._pace.epoch_interval_s
         full = self._held and ledger.lag(_ends(self._held)) >= self._pace.epoch_max_rows
-        if not due and not full:
+        full = full and self._paused_s is None
+        if not due and not full and not ledger.replaying:
             return False
+        ending = self._finish.is_set() and ledger.stop_at is None
+        stale = now_s - self._discovered_s >= self._pace.discover_every_s
+        self._looked_s = now_s
         try:
-            if now_s - self._discovered_s >= self._pace.discover_every_s or not self._known:
+            if stale or ending or not self._known:
                 self._known = self._cluster.partitions()
                 self._discovered_s = now_s
             self._held = self._cluster.held(self._known)
@@ -256,7 +239,7 @@ class Pipeline:
             self._broker_away_s = None
             self._say("running")
         self._progress = replace(self._progress, lag=self._lag())
-        if self._finish.is_set() and ledger.stop_at is None:
+        if ending:
             ledger.stop_at = _ends(self._held)
             if self._done() and not self._flights:
                 return False
@@ -271,19 +254,24 @@ class Pipeline:
             raise BrokerUnavailableError(
                 error.address, "it went away while running", waited_s=now_s - self._broker_away_s
             ) from error
-        self._planned_s = now_s
 
     def _watch_pause(self, now_s: float) -> None:
         """State over its limit: reading pauses; if that does not help, say what holds it."""
         if self._state_bytes <= self._max_state_bytes or self._ledger.replaying:
-            self._paused_s = None
+            if self._paused_s is not None:
+                self._paused_s = None
+                self._say("running")
             return
         if self._paused_s is None:
             self._paused_s = now_s
             _log.warning("window state is over its limit, reading pauses", bytes=self._state_bytes)
             self._say("paused")
         rules = self._semantics
-        patience_s = rules.idle_timeout_s + rules.allowed_lateness_s + self._pace.epoch_interval_s
+        patience_s = (
+            max(rules.idle_timeout_s, rules.allowed_lateness_s)
+            + rules.layer_gap_s
+            + 10 * self._pace.epoch_interval_s
+        )
         if now_s - self._paused_s > patience_s and not self._flights:
             holding = ", ".join(str(where) for where in self._ledger.tracker.holding_back()[:5])
             raise StateLimitError(
@@ -336,6 +324,7 @@ class Pipeline:
                 report = read.result()
             except BrokerUnavailableError as error:
                 self._broker_away(error, time.monotonic())
+                self._stop.wait(0.5)
                 self._read(flight, reader)
                 return False
             summary.merge(report.summary)
@@ -381,8 +370,15 @@ class Pipeline:
         if self._progress.state == "waiting for a store":
             self._say("running")
         if maintain:
-            self._outputs.maintain()
+            self._maintain()
         return applied
+
+    def _maintain(self) -> None:
+        """Upkeep of the stores; what fails is tried again at the next round."""
+        try:
+            self._outputs.maintain()
+        except PbfRayError as error:
+            _log.warning("upkeep of a store failed", problem=error.what)
 
     def _settle(self, flight: _Flight) -> None:
         assert flight.stored is not None  # noqa: S101 - for the type checker
@@ -431,8 +427,9 @@ class Pipeline:
             time=self._ledger.tracker.standing(),
             strict=self._ledger.identity.mode == "strict",
         )
-        for future in [self._crew.restore(worker, point) for worker in range(self._crew.windows)]:
-            future.result()
+        waiting: list[Future[Any]] = self._crew.ready()
+        waiting += [self._crew.restore(worker, point) for worker in range(self._crew.windows)]
+        self._await_start(waiting)
         books = self._ledger.books
         self._progress = replace(
             self._progress,
@@ -447,8 +444,29 @@ class Pipeline:
         )  # fmt: skip
         self._throughput.note(time.monotonic(), books.consumed)
 
-    def _recover(self, error: Exception) -> None:
-        """Replace the dead, go back to the last commit, replay."""
+    def _await_start(self, waiting: list[Future[Any]]) -> None:
+        """Wait until workers run and stand at the last commit.
+
+        Raises:
+            StreamError: If they do not start in time.
+        """
+        deadline_s = time.monotonic() + self._pace.start_patience_s
+        while pending := [future for future in waiting if not future.done()]:
+            if self._stop.is_set():
+                raise _StoppedError
+            if time.monotonic() > deadline_s:
+                raise StreamError(
+                    f"the workers did not start within {self._pace.start_patience_s:.0f} s: "
+                    f"{self._crew.needs()}",
+                    advice="lower workers.readers, workers.windows or their CPU shares, or add "
+                    "nodes to the cluster",
+                )
+            wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+        for future in waiting:
+            future.result()
+
+    def _recover(self, error: Exception) -> str | None:
+        """Replace the dead, go back to the last commit, replay; the outcome if told to stop."""
         while True:
             self._failures += 1
             if self._failures > self._pace.max_restarts:
@@ -469,9 +487,12 @@ class Pipeline:
                 self._restore()
             except WorkerDiedError as again:
                 error = again
+                self._stop.wait(min(0.1 * 2.0**self._failures, 10.0))
                 continue
+            except _StoppedError:
+                return "stopped"
             self._say("running")
-            return
+            return None
 
     # -- inside ----------------------------------------------------------------------------
 

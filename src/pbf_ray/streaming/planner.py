@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbf_ray.errors import OffsetsVanishedError
 from pbf_ray.streaming.event_time import EventTimeTracker
 from pbf_ray.streaming.plan import EpochPlan, LostRange, OffsetRange, PartitionId
 from pbf_ray.streaming.semantics import StreamSemantics
 
-__all__ = ["EpochPlanner", "PlanLimits"]
+__all__ = ["EpochPlanner", "PlanLimits", "amend"]
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,8 @@ class EpochPlanner:
         if not unread or state_bytes > self._limits.max_state_bytes:
             return {}
         holders = [where for where in tracker.holding_back() if where in unread]
-        if pending_rows > self._limits.pending_rows_limit:
+        # Without anything that holds watermarks back, waiting would not help.
+        if pending_rows > self._limits.pending_rows_limit and holders:
             unread = {where: unread[where] for where in holders}
         budget = self._limits.epoch_max_rows
         taken = _share(unread, holders, budget // 2)
@@ -165,6 +166,38 @@ class EpochPlanner:
             for where, rows in sorted(taken.items())
             if rows
         }
+
+
+def amend(
+    plan: EpochPlan,
+    held: Mapping[PartitionId, tuple[int, int]],
+    semantics: StreamSemantics,
+    *,
+    accept_loss: bool,
+) -> EpochPlan:
+    """A planned epoch, changed where it could not be replayed as it is.
+
+    Args:
+        plan: The plan.
+        held: First offset and end of every partition on the broker, now.
+        semantics: The settings, now.
+        accept_loss: Whether vanished offsets are left out; they are recorded as lost.
+
+    Returns:
+        The same plan if nothing has to change.
+    """
+    ranges, lost = dict(plan.ranges), list(plan.lost)
+    for where, (start, stop) in plan.ranges.items():
+        first = min(held.get(where, (start, stop))[0], stop)
+        if accept_loss and first > start:
+            lost.append(LostRange(where.topic, where.partition, start, first))
+            ranges[where] = OffsetRange(first, stop)
+    rules = plan.semantics
+    if rules.malformed == "fail" and semantics.malformed != "fail":
+        rules = replace(rules, malformed=semantics.malformed)
+    if ranges == plan.ranges and rules == plan.semantics:
+        return plan
+    return replace(plan, ranges=ranges, lost=tuple(lost), semantics=rules)
 
 
 def _share(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 import pyarrow as pa
 
-from pbf_ray.streaming.checkpoint import WindowFiles
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder, FileRef
 from pbf_ray.streaming.layer_states import LayerId, LayerStates
+from pbf_ray.streaming.manifest import WindowFiles
 
 __all__ = ["StateFiles"]
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -32,58 +31,26 @@ from pbf_ray.monitoring.columns import channel_values, column_values
 from pbf_ray.monitoring.dates import event_date
 from pbf_ray.monitoring.quality import frame_columns
 from pbf_ray.streaming.books import Books
-from pbf_ray.streaming.checkpoint import WindowFiles
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.dedup import Repeats
 from pbf_ray.streaming.event_time import BuildId, EventTimeStep, Phase
 from pbf_ray.streaming.layer_states import LayerId, LayerStates
+from pbf_ray.streaming.manifest import WindowFiles
 from pbf_ray.streaming.pending import PendingRows, order_of, sorted_by_layer
 from pbf_ray.streaming.rows import RowStamp, empty_routed, in_contract
 from pbf_ray.streaming.semantics import StreamSemantics
 from pbf_ray.streaming.state_files import StateFiles
+from pbf_ray.streaming.window_step import WindowOutput, WindowStep
 
-__all__ = ["WindowOperator", "WindowOutput", "WindowStep"]
+__all__ = ["WindowOperator"]
+
+_NEVER = 2**62
+
+_PART_ROWS = 200_000
+"""Released rows that are worked on together, unless one layer has more."""
 
 _EVERYTHING = 2**64
 """Order key above that of every row, NaN included."""
-
-
-@dataclass(frozen=True)
-class WindowStep:
-    """What an epoch means to a window operator.
-
-    Attributes:
-        stamp: Job, sources, epoch, clock.
-        semantics: What it decides by.
-        time: How event time moved in the epoch.
-        final: Release and close everything.
-        state_name: Fresh name for a file of layer states.
-        segment_name: Fresh name for a segment of waiting rows.
-    """
-
-    stamp: RowStamp
-    semantics: StreamSemantics
-    time: EventTimeStep
-    final: bool
-    state_name: str
-    segment_name: str
-
-
-@dataclass(frozen=True)
-class WindowOutput:
-    """What an epoch gave.
-
-    Attributes:
-        tables: Rows per output table, exact contract schemas.
-        books: accepted, late, duplicates, anomalies, layers; ``pending`` is the level after.
-        files: What the state after the epoch consists of.
-        state_bytes: Its size.
-    """
-
-    tables: dict[str, pa.Table]
-    books: Books
-    files: WindowFiles
-    state_bytes: int
 
 
 class WindowOperator:
@@ -135,7 +102,7 @@ class WindowOperator:
         windows = list(windows)
         self._states_on_disk.restore(windows, self._states, self._is_mine)
         segments = {ref.file.name: ref for window in windows for ref in window.segments}
-        limits = self._limits(standing.watermarks)
+        limits = self._limits(self._watermarks)
         for ref in sorted(segments.values(), key=lambda ref: (ref.epoch, ref.file.name)):
             self._pending.restore(
                 ref,
@@ -150,12 +117,19 @@ class WindowOperator:
 
     # -- an epoch --------------------------------------------------------------------------
 
-    def apply(self, step: WindowStep, routed: Iterable[pa.Table]) -> WindowOutput:
+    def apply(
+        self,
+        step: WindowStep,
+        routed: Iterable[pa.Table],
+        emit: Callable[[str, pa.Table], None],
+    ) -> WindowOutput:
         """Take in one epoch; epochs come in order, without gaps.
 
         Args:
             step: What the epoch means.
             routed: ``ROUTED_SCHEMA``; rows of this operator's buckets, from all readers.
+            emit: Takes rows of an output table (name, rows in the contract's schema), perhaps
+                in several parts.
         """
         if step.stamp.epoch != self._epoch + 1:
             raise ValueError(f"epoch {step.stamp.epoch} does not follow epoch {self._epoch}")
@@ -169,22 +143,16 @@ class WindowOperator:
         accepted = rows.filter(pa.array(fresh))
         self._note(step.time)
         self._admit(accepted)
-        layer_rows, quality = self._release(step, accepted)
         late_rows = rows.filter(pa.array(late))
-        tables = {
-            ISPM_MONITORING.name: in_contract(
-                ISPM_MONITORING, accepted, step.stamp, {"date": event_date(accepted["timestamp"])}
-            ),
-            ISPM_ANOMALIES.name: _anomalies(accepted, late_rows, step.stamp),
-            LATE_RECORDS.name: in_contract(
-                LATE_RECORDS, late_rows, step.stamp, {"watermark": pa.array(late_watermark[late])}
-            ),
-            LAYER_QUALITY.name: layer_rows,
-        }
-        if step.semantics.quality_metrics:
-            tables[QUALITY_METRICS.name] = quality
+        dates = {"date": event_date(accepted["timestamp"])}
+        emit(ISPM_MONITORING.name, in_contract(ISPM_MONITORING, accepted, step.stamp, dates))
+        watermarks = {"watermark": pa.array(late_watermark[late])}
+        emit(LATE_RECORDS.name, in_contract(LATE_RECORDS, late_rows, step.stamp, watermarks))
+        anomalies = _anomalies(accepted, late_rows, step.stamp)
+        emit(ISPM_ANOMALIES.name, anomalies)
+        layer_rows = self._release(step, accepted, emit)
+        emit(LAYER_QUALITY.name, layer_rows)
         self._retire(step)
-        anomalies = tables[ISPM_ANOMALIES.name]
         books = Books(
             accepted=accepted.num_rows,
             late=late_rows.num_rows,
@@ -200,7 +168,7 @@ class WindowOperator:
             segments=self._pending.refs,
         )
         size = self._pending.size + self._states_on_disk.size
-        return WindowOutput(tables, books, files, size)
+        return WindowOutput(books, files, size)
 
     # -- event time ------------------------------------------------------------------------
 
@@ -257,41 +225,82 @@ class WindowOperator:
         self._states.changed.update(slots.tolist())
         self._open.update(keys)
 
-    def _release(self, step: WindowStep, accepted: pa.Table) -> tuple[pa.Table, pa.Table]:
+    def _release(
+        self, step: WindowStep, accepted: pa.Table, emit: Callable[[str, pa.Table], None]
+    ) -> pa.Table:
         """Release what event time has passed, write down what waits, close layers.
 
         Returns:
-            Rows of ``LAYER_QUALITY`` and of ``QUALITY_METRICS``.
+            Rows of ``LAYER_QUALITY``.
         """
         codes, keys = group_rows(accepted["build_id"], accepted["layer"])
         closing = self._closing(step)
-        if step.final:
-            limits = dict.fromkeys([*self._pending.layers(), *keys], _EVERYTHING)
-        elif step.semantics.mode == "strict":
-            limits = dict.fromkeys(closing, _EVERYTHING)
-        else:
-            passed_by = self._limits(self._watermarks)
-            moved = step.time.watermarks
-            waiting_keys = [key for key in self._pending.layers() if key[0] in moved]
-            limits = {
-                key: passed_by[key[0]] for key in [*waiting_keys, *keys] if key[0] in passed_by
-            }
+        limits = self._release_limits(step, closing, keys)
         limit = np.array([min(limits.get(key, 0), 2**64 - 1) for key in keys], np.uint64)
         whole = np.array([limits.get(key, 0) > 2**64 - 1 for key in keys], np.bool_)
         passed = (
             (order_of(accepted) < limit[codes]) | whole[codes] if keys else np.zeros(0, np.bool_)
         )
-        released = [
-            *self._pending.release(
-                (key, limits[key]) for key in list(self._pending.layers()) if key in limits
-            ),
-            accepted.filter(pa.array(passed)),
-        ]
-        waiting = accepted.filter(pa.array(~passed))
+        at_once, waiting = accepted.filter(pa.array(passed)), accepted.filter(pa.array(~passed))
+        for rows in self._released(limits, at_once):
+            quality = self._roll(rows, step)
+            if step.semantics.quality_metrics:
+                emit(QUALITY_METRICS.name, quality)
         if waiting.num_rows:
             self._pending.add(step.segment_name, step.stamp.epoch, waiting)
-        quality = self._roll(pa.concat_tables(released), step)
-        return self._close(closing, step), quality
+        return self._close(closing, step)
+
+    def _release_limits(
+        self, step: WindowStep, closing: list[LayerId], keys: list[LayerId]
+    ) -> dict[LayerId, int]:
+        """Order key per layer below which its rows are released now."""
+        if step.final:
+            return dict.fromkeys([*self._pending.layers(), *keys], _EVERYTHING)
+        if step.semantics.mode == "strict":
+            return dict.fromkeys(closing, _EVERYTHING)
+        # Only a watermark that moved can have passed waiting rows.
+        moved = [key for key in self._pending.layers() if key[0] in step.time.watermarks]
+        layers = [*moved, *keys]
+        passed_by = self._limits(
+            {key[0]: self._watermarks.get(key[0], -math.inf) for key in layers}
+        )
+        return {key: passed_by[key[0]] for key in layers if key[0] in passed_by}
+
+    def _released(self, limits: Mapping[LayerId, int], at_once: pa.Table) -> Iterator[pa.Table]:
+        """Released rows, whole layers together, in parts of bounded size.
+
+        A backlog may be released in one epoch; its rows wait on disk, and need not all come
+        into memory together.
+        """
+        codes, keys = group_rows(at_once["build_id"], at_once["layer"])
+        sizes = dict(zip(keys, np.bincount(codes, minlength=len(keys)).tolist(), strict=True))
+        for key in self._pending.layers():
+            if key in limits:
+                sizes[key] = sizes.get(key, 0) + self._pending.count(key)
+        numbers = {key: number for number, key in enumerate(keys)}
+        part: list[LayerId] = []
+        rows = 0
+        for key in sorted(sizes, key=_by_key):
+            part.append(key)
+            rows += sizes[key]
+            if rows >= _PART_ROWS:
+                yield self._part(part, limits, at_once, codes, numbers)
+                part, rows = [], 0
+        if part:
+            yield self._part(part, limits, at_once, codes, numbers)
+
+    def _part(
+        self,
+        part: list[LayerId],
+        limits: Mapping[LayerId, int],
+        at_once: pa.Table,
+        codes: npt.NDArray[np.int64],
+        numbers: Mapping[LayerId, int],
+    ) -> pa.Table:
+        wanted = [numbers[key] for key in part if key in numbers]
+        mine = at_once.filter(pa.array(np.isin(codes, wanted)))
+        released = self._pending.release((key, limits[key]) for key in part if key in limits)
+        return pa.concat_tables([*released, mine])
 
     def _roll(self, released: pa.Table, step: WindowStep) -> pa.Table:
         """Update the running statistics with released rows; gives the quality rows."""
@@ -306,8 +315,6 @@ class WindowOperator:
                 self._repeats.forget(
                     key, rows.slice(starts[number], starts[number + 1] - starts[number])
                 )
-        if not step.semantics.quality_metrics:
-            return QUALITY_METRICS.schema.empty_table()
         return in_contract(QUALITY_METRICS, rows, step.stamp, frame_columns(frame))
 
     def _count(
@@ -397,6 +404,8 @@ class WindowOperator:
         return bucket_of(*key, self._buckets) % self._workers == self._worker
 
     def _closed_epoch(self, key: LayerId) -> int:
+        if self._phases.get(key[0]) is Phase.RETIRED:
+            return _NEVER  # its rows are released, its state is gone
         slot = self._states.slot_of.get(key)
         return 0 if slot is None else int(self._states.closed_epoch[slot])
 

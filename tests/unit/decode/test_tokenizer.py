@@ -1,4 +1,4 @@
-"""Where reading goes on after an error, at the edges of chunks, and at the limits of size."""
+"""Where reading goes on after an error, at the edges of chunks, and at the limits (item 10)."""
 
 from __future__ import annotations
 
@@ -244,24 +244,24 @@ DIGITS = b"1" * 999
         (b"{'" + b"k" * 50_001 + b"':1,'layer':3}", "void", {}),
     ],
     ids=[
-        "depth 998",
-        "depth 1000",
-        "depth 1001",
-        "depth 1000 in a string field",
-        "depth 1001 in a string field",
-        "depth 1001 in a struct field",
-        "1000 digits",
-        "1001 digits",
-        "1001 digits with fraction",
-        "1001 digits after a leading zero",
-        "1002 digits after a leading zero",
-        "1001 digits across the edge of a chunk",
-        "1001 digits in a struct field",
-        "1001 digits before an unfinished character",
-        "1001 digits before a malformed byte",
-        "name of 50000 units",
-        "name of 50001 units",
-        "name of 50001 units in single quotes",
+        "10-depth 998",
+        "10-depth 1000",
+        "10-depth 1001",
+        "10-depth 1000 in a string field",
+        "10-depth 1001 in a string field",
+        "10-depth 1001 in a struct field",
+        "10-1000 digits",
+        "10-1001 digits",
+        "10-1001 digits with fraction",
+        "10-1001 digits after a leading zero",
+        "10-1002 digits after a leading zero",
+        "10-1001 digits across the edge of a chunk",
+        "10-1001 digits in a struct field",
+        "10-1001 digits before an unfinished character",
+        "10-1001 digits before a malformed byte",
+        "10-name of 50000 units",
+        "10-name of 50001 units",
+        "10-name of 50001 units in single quotes",
     ],
 )
 def test_limits_are_those_of_spark(
