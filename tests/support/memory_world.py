@@ -151,6 +151,7 @@ def stream(
     clock: Callable[[], int] | None = None,
     buckets: int = 16,
     limits: dict[str, Any] | None = None,
+    pace: dict[str, Any] | None = None,
 ) -> Pipeline:
     """A pipeline over topics in memory; ``run()`` it, or step it by hand."""
     folder = CheckpointFolder(path)
@@ -179,7 +180,14 @@ def stream(
         topics,
         stores,
         semantics=copy.copy(semantics),
-        pace=Pace(epoch_interval_s=0.0, epoch_max_rows=epoch_max_rows, discover_every_s=0.0),
+        pace=Pace(
+            **{
+                "epoch_interval_s": 0.0,
+                "epoch_max_rows": epoch_max_rows,
+                "discover_every_s": 0.0,
+                **(pace or {}),
+            }
+        ),
         clock_us=clock or Clock(),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from typing import Any
@@ -31,7 +32,6 @@ class Supervisor:
         self._spec = spec
         self._requests: list[str] = []
         self._lock = threading.Lock()
-        self._births = 0
         self._progress = Progress(job_id=spec.job_id)
         self._aborted = False
         self._coordinator = self._born()
@@ -68,6 +68,8 @@ class Supervisor:
                     _log.warning("the coordinator died, a new one goes on", cause=cause)
                     self._coordinator = self._born()
             else:
+                self.progress()  # the last one, for whoever asks after the end
+                ray.kill(self._coordinator)
                 return outcome
 
     def request(self, what: str) -> None:
@@ -96,10 +98,8 @@ class Supervisor:
             ray.kill(self._coordinator)
 
     def _born(self) -> Any:
-        self._births += 1
         coordinator = CoordinatorActor.options(
-            name=f"{self._spec.job_id}/coordinator/{ray.get_runtime_context().get_job_id()}"
-            f"/{self._births}"
+            name=f"{self._spec.job_id}/coordinator/{secrets.token_hex(4)}"
         ).remote(self._spec)
         for request in self._requests:
             getattr(coordinator, request).remote()

@@ -9,24 +9,25 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from pbf_ray.errors import (
     BrokerUnavailableError,
     PbfRayError,
     StateLimitError,
-    StreamError,
     WorkersLostError,
 )
 from pbf_ray.logs import get_logger
 from pbf_ray.storage.base import EpochCommit, StagedRows
 from pbf_ray.storage.retry import RetryPolicy, retry_transient
 from pbf_ray.streaming.books import Books
-from pbf_ray.streaming.crew import Crew, ReadReport, StandingPoint, WindowReport, WorkerDiedError
+from pbf_ray.streaming.broker_watch import BrokerWatch
+from pbf_ray.streaming.crew import Crew, StandingPoint, WorkerDiedError
 from pbf_ray.streaming.event_time import ReadSummary
+from pbf_ray.streaming.flight import Flight, StoppedError, await_start
 from pbf_ray.streaming.ledger import Ledger, LogMovedError
 from pbf_ray.streaming.pace import Cluster, Outputs, Pace
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
@@ -36,23 +37,6 @@ from pbf_ray.streaming.semantics import StreamSemantics
 __all__ = ["Pipeline"]
 
 _log = get_logger(__name__)
-
-
-class _StoppedError(Exception):
-    """Told to stop while waiting for workers."""
-
-
-@dataclass
-class _Flight:
-    """One epoch under way."""
-
-    plan: EpochPlan
-    ranges: dict[int, dict[PartitionId, OffsetRange]]
-    reads: dict[int, Future[ReadReport]] = field(default_factory=dict)
-    routed: dict[int, Any] = field(default_factory=dict)
-    applies: list[Future[WindowReport]] = field(default_factory=list)
-    stored: Future[bool] | None = None
-    books: Books | None = None
 
 
 class Pipeline:
@@ -82,20 +66,15 @@ class Pipeline:
     ) -> None:
         self._ledger = ledger
         self._crew = crew
-        self._cluster = cluster
+        self._broker = BrokerWatch(cluster, pace)
         self._outputs = outputs
         self._semantics = semantics
         self._pace = pace
         self._clock_us = clock_us
         self._max_state_bytes = max_state_bytes
-        self._flights: deque[_Flight] = deque()
+        self._flights: deque[Flight] = deque()
         self._reader_of: dict[PartitionId, int] = {}
-        self._known: list[PartitionId] = []
-        self._held: dict[PartitionId, tuple[int, int]] = {}
-        self._discovered_s = -float("inf")
-        self._looked_s = -float("inf")
         self._stopping_s: float | None = None
-        self._broker_away_s: float | None = None
         self._paused_s: float | None = None
         self._failures = 0
         self._state_bytes = 0
@@ -148,7 +127,7 @@ class Pipeline:
             self._restore()
         except WorkerDiedError as error:
             return self._recover(error)
-        except _StoppedError:
+        except StoppedError:
             return "stopped"
         self._say("running")
         return None
@@ -163,7 +142,7 @@ class Pipeline:
                 return "finished"
         self._plan_next()
         self._advance()
-        pending = [future for flight in self._flights for future in self._awaited(flight)]
+        pending = [future for flight in self._flights for future in flight.awaited()]
         patience_s = 0.05 if pending else min(0.05, self._pace.epoch_interval_s)
         if pending:
             wait(pending, timeout=patience_s, return_when=FIRST_COMPLETED)
@@ -176,7 +155,7 @@ class Pipeline:
         now_s = time.monotonic()
         if self._stopping_s is None:
             self._stopping_s = now_s
-        patience_s = 0.0 if self._broker_away_s is not None else self._pace.stop_patience_s
+        patience_s = 0.0 if self._broker.away else self._pace.stop_patience_s
         if now_s - self._stopping_s >= patience_s:
             while self._flights and not self._flights[-1].applies:
                 self._flights.pop()
@@ -205,7 +184,7 @@ class Pipeline:
             return
         plan = ledger.next_plan(
             clock_us=clock_us,
-            held=self._held,
+            held=self._broker.held,
             pending_rows=ledger.books.pending,
             state_bytes=self._state_bytes,
             semantics=self._semantics,
@@ -216,51 +195,28 @@ class Pipeline:
         self._launch(plan)
 
     def _look(self, now_s: float) -> bool:
-        """Ask the broker what it holds; whether a plan is due."""
-        ledger = self._ledger
-        due = now_s - self._looked_s >= self._pace.epoch_interval_s
-        full = self._held and ledger.lag(_ends(self._held)) >= self._pace.epoch_max_rows
-        full = full and self._paused_s is None
-        if not due and not full and not ledger.replaying:
+        """Ask the broker what it holds, if a plan may be due."""
+        ledger, broker = self._ledger, self._broker
+        full = self._paused_s is None and ledger.lag(broker.ends) >= self._pace.epoch_max_rows
+        if not broker.due(now_s) and not full and not ledger.replaying:
             return False
         ending = self._finish.is_set() and ledger.stop_at is None
-        stale = now_s - self._discovered_s >= self._pace.discover_every_s
-        self._looked_s = now_s
-        try:
-            if stale or ending or not self._known:
-                self._known = self._cluster.partitions()
-                self._discovered_s = now_s
-            self._held = self._cluster.held(self._known)
-        except BrokerUnavailableError as error:
-            self._broker_away(error, now_s)
+        if not broker.look(now_s, discover=ending):
+            self._say("waiting for the broker")
             return False
-        if self._broker_away_s is not None:
-            _log.info("the broker answers again")
-            self._broker_away_s = None
-            self._say("running")
+        self._say_running("waiting for the broker")
         self._progress = replace(self._progress, lag=self._lag())
         if ending:
-            ledger.stop_at = _ends(self._held)
+            ledger.stop_at = broker.ends
             if self._done() and not self._flights:
                 return False
         return True
 
-    def _broker_away(self, error: BrokerUnavailableError, now_s: float) -> None:
-        if self._broker_away_s is None:
-            self._broker_away_s = now_s
-            _log.warning("the broker is away, trying again", problem=error.what)
-            self._say("waiting for the broker")
-        if now_s - self._broker_away_s > self._pace.broker_patience_s:
-            raise BrokerUnavailableError(
-                error.address, "it went away while running", waited_s=now_s - self._broker_away_s
-            ) from error
-
     def _watch_pause(self, now_s: float) -> None:
         """State over its limit: reading pauses; if that does not help, say what holds it."""
         if self._state_bytes <= self._max_state_bytes or self._ledger.replaying:
-            if self._paused_s is not None:
-                self._paused_s = None
-                self._say("running")
+            self._paused_s = None
+            self._say_running("paused")
             return
         if self._paused_s is None:
             self._paused_s = now_s
@@ -284,12 +240,12 @@ class Pipeline:
         ranges: dict[int, dict[PartitionId, OffsetRange]] = {}
         for where, offsets in plan.ranges.items():
             ranges.setdefault(self._reader(where), {})[where] = offsets
-        flight = _Flight(plan, ranges)
+        flight = Flight(plan, ranges)
         for reader in ranges:
             self._read(flight, reader)
         self._flights.append(flight)
 
-    def _read(self, flight: _Flight, reader: int) -> None:
+    def _read(self, flight: Flight, reader: int) -> None:
         stamp = self._ledger.stamp(flight.plan)
         report, routed = self._crew.read(reader, flight.plan, flight.ranges[reader], stamp)
         flight.reads[reader] = report
@@ -314,7 +270,7 @@ class Pipeline:
             if flight.stored is not None and flight.stored.done():
                 self._settle(flight)
 
-    def _apply(self, flight: _Flight) -> bool:
+    def _apply(self, flight: Flight) -> bool:
         """When all is read: move event time, hand the rows to the windows."""
         if not all(read.done() for read in flight.reads.values()):
             return False
@@ -323,15 +279,16 @@ class Pipeline:
             try:
                 report = read.result()
             except BrokerUnavailableError as error:
-                self._broker_away(error, time.monotonic())
+                self._broker.missed(error, time.monotonic())
+                self._say("waiting for the broker")
                 self._stop.wait(0.5)
                 self._read(flight, reader)
                 return False
             summary.merge(report.summary)
             books.add(report.books)
-        if self._broker_away_s is not None:
-            self._broker_away_s = None
-            self._say("running")
+        if flight.reads:
+            self._broker.answered()
+            self._say_running("waiting for the broker")
         step = self._ledger.event_time(flight.plan, summary, books)
         steps = self._ledger.steps(flight.plan, step, self._crew.windows)
         flight.applies = [
@@ -344,7 +301,7 @@ class Pipeline:
         ]
         return True
 
-    def _start_storing(self, flight: _Flight) -> None:
+    def _start_storing(self, flight: Flight) -> None:
         if not all(apply.done() for apply in flight.applies):
             return
         reports = [apply.result() for apply in flight.applies]
@@ -367,8 +324,7 @@ class Pipeline:
 
         policy = RetryPolicy(limit_s=self._pace.store_patience_s)
         applied = retry_transient(lambda: self._outputs.commit(write), policy, on_retry=again)
-        if self._progress.state == "waiting for a store":
-            self._say("running")
+        self._say_running("waiting for a store")
         if maintain:
             self._maintain()
         return applied
@@ -380,7 +336,7 @@ class Pipeline:
         except PbfRayError as error:
             _log.warning("upkeep of a store failed", problem=error.what)
 
-    def _settle(self, flight: _Flight) -> None:
+    def _settle(self, flight: Flight) -> None:
         assert flight.stored is not None  # noqa: S101 - for the type checker
         assert flight.books is not None  # noqa: S101
         flight.stored.result()
@@ -391,32 +347,15 @@ class Pipeline:
         self._flights.popleft()
         self._failures = 0
         self._state_bytes = sum(report.state_bytes for report in reports)
-        self._cluster.report(manifest.tracker.positions)
+        self._broker.report(manifest.tracker.positions)
         books = manifest.books
         self._throughput.note(time.monotonic(), books.consumed)
         self._progress = replace(
-            self._progress,
-            epoch=manifest.epoch,
-            consumed=books.consumed,
-            accepted=books.accepted,
-            dead_letters=books.dead_letters,
-            late=books.late,
-            dropped=books.dropped,
-            duplicates=books.duplicates,
-            pending=books.pending,
-            anomalies=books.anomalies,
-            layers=books.layers,
+            self._progress.after(manifest.epoch, books),
             lag=self._lag(),
             state_bytes=self._state_bytes,
         )
         _log.debug("epoch committed", epoch=manifest.epoch, consumed=books.consumed)
-
-    @staticmethod
-    def _awaited(flight: _Flight) -> list[Future[Any]]:
-        if flight.stored is not None:
-            return [flight.stored]
-        futures: list[Future[Any]] = list(flight.applies or flight.reads.values())
-        return [future for future in futures if not future.done()]
 
     # -- failures --------------------------------------------------------------------------
 
@@ -429,41 +368,10 @@ class Pipeline:
         )
         waiting: list[Future[Any]] = self._crew.ready()
         waiting += [self._crew.restore(worker, point) for worker in range(self._crew.windows)]
-        self._await_start(waiting)
+        await_start(self._crew, waiting, self._stop, self._pace.start_patience_s)
         books = self._ledger.books
-        self._progress = replace(
-            self._progress,
-            epoch=self._ledger.committed_epoch,
-            **{
-                name: getattr(books, name)
-                for name in (
-                    "consumed", "accepted", "dead_letters", "late", "dropped",
-                    "duplicates", "pending", "anomalies", "layers",
-                )
-            },
-        )  # fmt: skip
+        self._progress = self._progress.after(self._ledger.committed_epoch, books)
         self._throughput.note(time.monotonic(), books.consumed)
-
-    def _await_start(self, waiting: list[Future[Any]]) -> None:
-        """Wait until workers run and stand at the last commit.
-
-        Raises:
-            StreamError: If they do not start in time.
-        """
-        deadline_s = time.monotonic() + self._pace.start_patience_s
-        while pending := [future for future in waiting if not future.done()]:
-            if self._stop.is_set():
-                raise _StoppedError
-            if time.monotonic() > deadline_s:
-                raise StreamError(
-                    f"the workers did not start within {self._pace.start_patience_s:.0f} s: "
-                    f"{self._crew.needs()}",
-                    advice="lower workers.readers, workers.windows or their CPU shares, or add "
-                    "nodes to the cluster",
-                )
-            wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-        for future in waiting:
-            future.result()
 
     def _recover(self, error: Exception) -> str | None:
         """Replace the dead, go back to the last commit, replay; the outcome if told to stop."""
@@ -489,7 +397,7 @@ class Pipeline:
                 error = again
                 self._stop.wait(min(0.1 * 2.0**self._failures, 10.0))
                 continue
-            except _StoppedError:
+            except StoppedError:
                 return "stopped"
             self._say("running")
             return None
@@ -498,14 +406,11 @@ class Pipeline:
 
     def _lag(self) -> int:
         commit = self._ledger.commit
-        positions = commit.tracker.positions if commit is not None else {}
-        return sum(
-            max(0, end - positions.get(where, first)) for where, (first, end) in self._held.items()
-        )
+        return self._broker.lag(commit.tracker.positions if commit is not None else {})
 
     def _say(self, state: str) -> None:
         self._progress = replace(self._progress, state=state)
 
-
-def _ends(held: Mapping[PartitionId, tuple[int, int]]) -> dict[PartitionId, int]:
-    return {where: end for where, (_, end) in held.items()}
+    def _say_running(self, after: str) -> None:
+        if self._progress.state == after:
+            self._say("running")

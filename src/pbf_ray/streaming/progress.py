@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from pbf_ray.streaming.books import Books
 
 __all__ = ["Progress", "Throughput"]
+
+
+_COUNTS: Final = (
+    "consumed",
+    "accepted",
+    "dead_letters",
+    "late",
+    "dropped",
+    "duplicates",
+    "pending",
+    "anomalies",
+    "layers",
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,11 @@ class Progress:
     records_per_s: float = 0.0
     state_bytes: int = 0
     restarts: int = 0
+
+    def after(self, epoch: int, books: Books) -> Progress:
+        """The same after an epoch is committed."""
+        counts = {name: getattr(books, name) for name in _COUNTS}
+        return replace(self, epoch=epoch, **counts)
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON-ready values."""

@@ -177,5 +177,5 @@ def test_stores_that_are_ahead_of_the_checkpoint_are_refused(
     settings = settings_for(kafka_broker, topic, tmp_path, until_end=True, epoch_max_rows=5)
     StreamJob(settings).run()
     shutil.rmtree(settings.checkpoint_path)
-    with pytest.raises(CheckpointMismatchError, match="the stores hold epoch"):
+    with pytest.raises(CheckpointMismatchError, match="removed, emptied or replaced"):
         StreamJob(settings).run()

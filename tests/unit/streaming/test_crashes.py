@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.storage.base import EpochCommit
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.semantics import StreamSemantics
-from support.memory_world import SOURCES, MemoryStores, MemoryTopics, stream
+from support.memory_world import SOURCES, Clock, MemoryStores, MemoryTopics, Steps, stream
 from support.oracle import assert_table, expected
 
 
@@ -119,3 +120,74 @@ def test_old_files_are_pruned(tmp_path: Path) -> None:
     assert len(list((tmp_path / "plans").iterdir())) == 5
     states = list((tmp_path / "states").iterdir())
     assert 0 < len(states) <= 2 * (20 + 5), "only what the kept manifests need"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rows_that_are_released_along_the_way_survive_crashes(seed: int, tmp_path: Path) -> None:
+    """An endless stream, fed in steps: watermarks move, layers close and reopen, and it dies."""
+    draw = random.Random(seed)
+    semantics = StreamSemantics(
+        mode=draw.choice(["watermark", "strict"]),
+        allowed_lateness_s=5.0,
+        layer_gap_s=draw.choice([0.5, 3.0, 60.0]),
+    )
+    topics, stores, clock = MemoryTopics(draw.choice([1, 2, 3])), CrashingStores(), Clock()
+    waiting = sorted((number * 0.5 + draw.random() * 4.75, number * 0.5) for number in range(200))
+    write = CheckpointFolder.write
+    killed = 0
+
+    def feed(count: int) -> None:
+        for _, timestamp in waiting[:count]:
+            record = {
+                "timestamp": timestamp,
+                "temperature": draw.gauss(1600, 60),
+                "laser_power": draw.gauss(200, 30),
+                "build_id": draw.choice(["A", "B"]),
+                "layer": int(timestamp // 12) if draw.random() > 0.05 else None,
+            }
+            partition = draw.randrange(len(topics.records))
+            topics.send(partition, json.dumps(record).encode(), gap=draw.randrange(3) // 2)
+        del waiting[:count]
+
+    def born() -> Steps:
+        return Steps(
+            stream(
+                topics, stores, tmp_path, semantics=semantics, clock=clock,
+                windows=draw.randint(1, 3), epoch_max_rows=draw.choice([3, 8, 100]),
+            )
+        )  # fmt: skip
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            CheckpointFolder,
+            "write",
+            lambda self, name, fill: stores.point.around(lambda: write(self, name, fill)),
+        )
+        stores.point = CrashPoint(-1, after=False)
+        steps = born()
+        while waiting:
+            # All is read between two feeds, so nothing is late.
+            feed(draw.choice([3, 7, 15]))
+            stores.point = CrashPoint(draw.randrange(1, 40), draw.random() < 0.5)
+            while True:
+                try:
+                    steps.settle()
+                    break
+                except Killed:
+                    killed += 1
+                    stores.point = CrashPoint(draw.choice([-1, draw.randrange(5, 20)]), after=False)
+                    try:
+                        steps = born()
+                    except Killed:
+                        stores.point = CrashPoint(-1, after=False)
+                        steps = born()
+    assert killed > 0
+    assert stores.rows["quality_metrics"], "rows were released before the end"
+    final = stream(
+        topics, stores, tmp_path, semantics=replace(semantics, bounded=True), clock=clock
+    )
+    stores.point = CrashPoint(-1, after=False)
+    assert final.run() == "finished"
+    wanted = expected(topics.all, sources=SOURCES)
+    for name in OUTPUT_TABLES:
+        assert_table(name, stores.table(name), wanted.tables[name])

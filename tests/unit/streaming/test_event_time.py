@@ -394,3 +394,60 @@ def test_the_group_is_told_how_far_the_job_is(two: Stream) -> None:
     two.send(0, 1.0)
     two.settle()
     assert {where.partition: at for where, at in two.topics.reported.items()} == {0: 1, 1: 0}
+
+
+def test_a_backlog_after_downtime_makes_no_row_late(tmp_path: Path) -> None:
+    # Partition 1 was silent for the build before the job went down; meanwhile both got a backlog,
+    # in partition 1 behind rows of another build.
+    world = Stream(tmp_path, 2, epoch_max_rows=20)
+    for second in range(40):
+        world.send(0, float(second))
+        if second < 5:
+            world.send(1, float(second))
+        world.settle(after_s=1)
+    world.clock.now_s += 600
+    for second in range(40, 200):
+        world.send(1, float(second), build="other")
+    for second in range(40, 200):
+        world.send(0, float(second))
+        world.send(1, float(second))
+    world.restart(windows=3)
+    world.settle()
+    assert world.times("late_records") == []
+    world.end()
+    wanted = expected(world.topics.all, sources=SOURCES)
+    for name in OUTPUT_TABLES:
+        assert_table(name, world.stores.table(name), wanted.tables[name])
+
+
+def test_a_burst_on_a_partition_new_to_the_build_makes_no_row_late(tmp_path: Path) -> None:
+    world = Stream(tmp_path, 2, epoch_max_rows=20)
+    world.send(0, 0.0)
+    world.send(1, 0.0, build="other")
+    world.settle()
+    for second in range(1, 100):
+        world.send(1, float(second), build="other")
+    for second in range(1, 100):
+        world.send(0, float(second))
+        world.send(1, float(second))
+    world.settle()
+    assert world.times("late_records") == []
+
+
+def test_a_retired_build_in_strict_mode_is_restored_as_retired(tmp_path: Path) -> None:
+    semantics = replace(ENDLESS, mode="strict", build_retire_after_s=200.0)
+    world = Stream(tmp_path, 1, semantics, windows=1, readers=1)
+    world.send(0, 10.0, build="A")
+    world.send(0, 10.0, build="B", layer=None)
+    world.settle()
+    for step in range(1, 40):
+        world.send(0, 10.0 + 10 * step, build="B", layer=None)
+        world.settle(after_s=10)
+    pending = world.progress.pending
+    assert [row["build_id"] for row in world.rows("layer_quality")] == ["A"]
+    world.restart(windows=1, readers=1)
+    assert world.progress.pending == pending
+    world.send(0, 500.0, build="B", layer=None)
+    world.settle()
+    world.end()
+    assert len(world.rows("quality_metrics")) == world.progress.accepted
