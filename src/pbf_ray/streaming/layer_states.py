@@ -132,31 +132,36 @@ class LayerStates:
 
     # -- persistence -----------------------------------------------------------------------
 
-    def changes(self) -> pa.Table:
-        """What changed since the last call, removals too."""
-        slots = np.array(sorted(self.changed), np.int64)
-        removed = sorted(self.removed - self.slot_of.keys(), key=repr)
+    def take_changed(self) -> set[LayerId]:
+        """Layers that changed or were dropped since the last call."""
+        changed = {key for slot in self.changed if (key := self.keys[slot]) is not None}
+        changed |= self.removed
         self.changed.clear()
         self.removed.clear()
+        return changed
+
+    def some(self, keys: Iterable[LayerId]) -> pa.Table:
+        """The states of some layers; those that are dropped are marked as removed."""
+        known = {key: self.slot_of.get(key) for key in sorted(keys, key=repr)}
+        removed = [key for key, slot in known.items() if slot is None]
+        slots = np.array([slot for slot in known.values() if slot is not None], np.int64)
         return pa.concat_tables([self._removals(removed), self._rows(slots)])
 
     def everything(self) -> pa.Table:
-        """All layers."""
-        self.changed.clear()
-        self.removed.clear()
+        """The states of all layers."""
         return self._rows(np.array(sorted(self.slot_of.values()), np.int64))
 
     def load(self, table: pa.Table, wanted: Callable[[LayerId], bool]) -> None:
-        """Take in what ``changes`` or ``everything`` gave; later rows replace earlier ones.
+        """Take in what ``some`` or ``everything`` gave; later rows replace earlier ones.
 
         Args:
             table: States.
             wanted: Says which layers are taken.
         """
+        keys = zip(table["build_id"].to_pylist(), table["layer"].to_pylist(), strict=True)
+        table = table.filter(pa.array([wanted(key) for key in keys], pa.bool_()))
         for row in table.to_pylist():
             key: LayerId = (row["build_id"], row["layer"])
-            if not wanted(key):
-                continue
             if row["removed"]:
                 if key in self.slot_of:
                     self.drop(key)

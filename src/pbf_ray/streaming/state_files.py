@@ -18,8 +18,9 @@ _MOST_FILES = 20
 class StateFiles:
     """The chain of state files of one window operator.
 
-    Its first file holds all layers, each further one what an epoch changed. The chain starts
-    anew when it has many files, or when they outgrow the first.
+    Its first file holds all layers, each further one what an epoch changed. When there are many
+    of these they become one, and when they outgrow the first file the chain starts anew: what is
+    written follows what changes, not what there is.
 
     Args:
         folder: The checkpoint.
@@ -28,6 +29,7 @@ class StateFiles:
     def __init__(self, folder: CheckpointFolder) -> None:
         self._folder = folder
         self._chain: list[FileRef] = []
+        self._touched: set[LayerId] = set()
 
     @property
     def size(self) -> int:
@@ -46,6 +48,7 @@ class StateFiles:
             CheckpointCorruptError: If a file is missing or damaged.
         """
         self._chain = []
+        self._touched = set()
         for window in windows:
             for file in window.states:
                 with pa.memory_map(str(self._folder.verify(file))) as source:
@@ -58,16 +61,15 @@ class StateFiles:
             name: A fresh file name in the checkpoint.
             states: The states after the epoch.
         """
-        outgrown = sum(file.size for file in self._chain[1:]) > 2 * (
-            self._chain[0].size if self._chain else 0
-        )
-        if not self._chain or len(self._chain) >= _MOST_FILES or outgrown:
-            table = states.everything()
-            self._chain = []
-        else:
-            table = states.changes()
-        if table.num_rows or not self._chain:
-            self._chain.append(self._save(name, table))
+        changed = states.take_changed()
+        self._touched |= changed
+        if not self._chain or sum(file.size for file in self._chain[1:]) > self._chain[0].size:
+            self._chain = [self._save(name, states.everything())]
+            self._touched = set()
+        elif len(self._chain) >= _MOST_FILES:
+            self._chain[1:] = [self._save(name, states.some(self._touched))]
+        elif changed:
+            self._chain.append(self._save(name, states.some(changed)))
         return tuple(self._chain)
 
     def _save(self, name: str, table: pa.Table) -> FileRef:
