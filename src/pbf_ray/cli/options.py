@@ -13,10 +13,12 @@ from pbf_ray.cli.invocation import Invocation
 __all__ = [
     "address_option",
     "data_dir_option",
+    "is_stdout",
     "job_option",
     "json_option",
     "pass_invocation",
     "setting_option",
+    "target_options",
 ]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -20,7 +20,7 @@ from pbf_ray.streaming.manifest import JobIdentity
 from pbf_ray.streaming.pipeline import Pipeline
 from pbf_ray.streaming.progress import Progress
 
-__all__ = ["CoordinatorActor"]
+__all__ = ["Coordinator", "CoordinatorActor"]
 
 
 class Coordinator:

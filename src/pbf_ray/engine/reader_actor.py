@@ -16,7 +16,7 @@ from pbf_ray.streaming.crew import ReaderWork
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
 from pbf_ray.streaming.rows import RowStamp
 
-__all__ = ["ReaderActor"]
+__all__ = ["Reader", "ReaderActor"]
 
 
 class Reader:

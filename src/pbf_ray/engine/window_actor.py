@@ -16,7 +16,7 @@ from pbf_ray.streaming.crew import StandingPoint, WindowReport, WindowWork
 from pbf_ray.streaming.window import WindowOperator
 from pbf_ray.streaming.window_step import WindowStep
 
-__all__ = ["WindowActor"]
+__all__ = ["Window", "WindowActor"]
 
 
 class Window:

@@ -14,7 +14,7 @@ from rich.text import Text
 from pbf_ray.cli.render.anomalies import SEVERITY_STYLES
 from pbf_ray.cli.render.fitting import FittedColumn, fitted_table
 
-__all__ = ["VIEWS", "View", "moment", "preview", "rows_table"]
+__all__ = ["VIEWS", "Column", "View", "moment", "preview", "rows_table"]
 
 Row = Mapping[str, Any]
 
