@@ -26,12 +26,20 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts servers or Ray by its folder."""
+    """Mark what starts servers or Ray by its folder, and run it last.
+
+    A Ray that one test started lives to the end of the session: no unit test is to see it.
+    """
     for item in items:
-        folder = item.path.relative_to(REPOSITORY).parts[1]
-        if folder in {"integration", "chaos"}:
+        if _folder(item) in {"integration", "chaos"}:
             item.add_marker(pytest.mark.integration)
             item.add_marker(pytest.mark.slow)
+    order = ("unit", "frame", "integration", "chaos")
+    items.sort(key=lambda item: order.index(_folder(item)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(REPOSITORY / "tests").parts[0]
 
 
 @pytest.fixture(scope="session")

@@ -95,7 +95,7 @@ def test_paths_do_not_change_with_the_folder_of_the_process(
         ("kafka", "topics", ["a b"], "'a b' cannot be the name"),
         ("kafka", "bootstrap_servers", "a:1,,b:2", "host:port"),
         ("kafka", "client", "sasl", "table"),
-        ("checkpoint", "keep", 0, "greater than 0"),
+        ("checkpoint", "keep", 1, "greater than or equal to 2"),
         ("postgres", "port", 65536, "less than or equal to 65535"),
     ],
 )
