@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,10 @@ from pbf_ray.streaming.layer_states import LayerId
 from pbf_ray.streaming.manifest import SegmentRef
 from pbf_ray.streaming.rows import ROUTED_SCHEMA
 
-__all__ = ["PendingRows", "order_of", "sorted_by_layer"]
+__all__ = ["EVERYTHING", "PendingRows", "order_of", "sorted_by_layer"]
+
+EVERYTHING: Final = 2**64
+"""A limit above the order key of every row, NaN included."""
 
 
 def order_of(rows: pa.Table) -> npt.NDArray[np.uint64]:
@@ -170,7 +174,7 @@ class PendingRows:
         """Take out the rows of some layers that lie below an order key.
 
         Args:
-            limits: Layer and order key (above all keys: release the layer whole).
+            limits: Layer and order key; ``EVERYTHING`` releases the layer whole.
 
         Returns:
             Slices of segments, without a copy.
@@ -202,7 +206,7 @@ class PendingRows:
             order = run.segment.order[run.start : run.stop]
             count = (
                 run.stop - run.start
-                if limit > _ABOVE_ALL_KEYS
+                if limit == EVERYTHING
                 else int(np.searchsorted(order, np.uint64(limit), side="left"))
             )
             if count:
@@ -220,9 +224,6 @@ class PendingRows:
     def _forget_empty(self) -> None:
         for name in [name for name, segment in self._segments.items() if not segment.waiting]:
             del self._segments[name]
-
-
-_ABOVE_ALL_KEYS = 2**64 - 1
 
 
 def _map(path: object) -> pa.Table:

@@ -10,19 +10,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from pbf_ray.errors import (
     BrokerUnavailableError,
-    PbfRayError,
     StateLimitError,
     WorkersLostError,
 )
 from pbf_ray.logs import get_logger
 from pbf_ray.storage.base import EpochCommit, StagedRows
-from pbf_ray.storage.retry import RetryPolicy, retry_transient
 from pbf_ray.streaming.books import Books
 from pbf_ray.streaming.broker_watch import BrokerWatch
 from pbf_ray.streaming.crew import Crew, StandingPoint, WorkerDiedError
@@ -33,10 +31,14 @@ from pbf_ray.streaming.pace import Cluster, Outputs, Pace
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
 from pbf_ray.streaming.progress import Progress, Throughput
 from pbf_ray.streaming.semantics import StreamSemantics
+from pbf_ray.streaming.storing import Storing
 
 __all__ = ["Pipeline"]
 
 _log = get_logger(__name__)
+
+_NO_BROKER: Final = "waiting for the broker"
+_NO_STORE: Final = "waiting for a store"
 
 
 class Pipeline:
@@ -67,7 +69,6 @@ class Pipeline:
         self._ledger = ledger
         self._crew = crew
         self._broker = BrokerWatch(cluster, pace)
-        self._outputs = outputs
         self._semantics = semantics
         self._pace = pace
         self._clock_us = clock_us
@@ -82,7 +83,12 @@ class Pipeline:
         self._finish = threading.Event()
         self._progress = Progress(job_id=ledger.identity.job_id, run=ledger.run)
         self._throughput = Throughput()
-        self._storing = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._storing = Storing(
+            outputs,
+            patience_s=pace.store_patience_s,
+            on_wait=lambda: self._say(_NO_STORE),
+            on_answer=lambda: self._say_running(_NO_STORE),
+        )
 
     # -- from other threads ----------------------------------------------------------------
 
@@ -116,11 +122,11 @@ class Pipeline:
                     outcome = self._turn()
                 except (WorkerDiedError, LogMovedError) as error:
                     outcome = self._recover(error)
-            self._storing.submit(self._maintain).result()
+            self._storing.maintain()
             self._say(outcome)
             return outcome
         finally:
-            self._storing.shutdown(wait=True, cancel_futures=True)
+            self._storing.close()
 
     def _start(self) -> str | None:
         try:
@@ -143,11 +149,10 @@ class Pipeline:
         self._plan_next()
         self._advance()
         pending = [future for flight in self._flights for future in flight.awaited()]
-        patience_s = 0.05 if pending else min(0.05, self._pace.epoch_interval_s)
         if pending:
-            wait(pending, timeout=patience_s, return_when=FIRST_COMPLETED)
+            wait(pending, timeout=0.05, return_when=FIRST_COMPLETED)
         else:
-            self._stop.wait(patience_s)
+            self._stop.wait(min(0.05, self._pace.epoch_interval_s))
         return None
 
     def _let_go(self) -> None:
@@ -173,10 +178,8 @@ class Pipeline:
         ledger = self._ledger
         if self._stop.is_set() or len(self._flights) >= self._pace.max_in_flight:
             return
-        if any(not flight.applies for flight in self._flights):
+        if any(flight.plan.final or not flight.applies for flight in self._flights):
             return  # event time must have taken in all that is planned
-        if self._flights and self._flights[-1].plan.final:
-            return
         now_s = time.monotonic()
         # What the broker holds is at least as new as the clock that vouches for it.
         clock_us = self._clock_us()
@@ -202,9 +205,9 @@ class Pipeline:
             return False
         ending = self._finish.is_set() and ledger.stop_at is None
         if not broker.look(now_s, discover=ending):
-            self._say("waiting for the broker")
+            self._say(_NO_BROKER)
             return False
-        self._say_running("waiting for the broker")
+        self._say_running(_NO_BROKER)
         self._progress = replace(self._progress, lag=self._lag())
         if ending:
             ledger.stop_at = broker.ends
@@ -280,7 +283,7 @@ class Pipeline:
                 report = read.result()
             except BrokerUnavailableError as error:
                 self._broker.missed(error, time.monotonic())
-                self._say("waiting for the broker")
+                self._say(_NO_BROKER)
                 self._stop.wait(0.5)
                 self._read(flight, reader)
                 return False
@@ -288,7 +291,7 @@ class Pipeline:
             books.add(report.books)
         if flight.reads:
             self._broker.answered()
-            self._say_running("waiting for the broker")
+            self._say_running(_NO_BROKER)
         step = self._ledger.event_time(flight.plan, summary, books)
         steps = self._ledger.steps(flight.plan, step, self._crew.windows)
         flight.applies = [
@@ -315,26 +318,7 @@ class Pipeline:
             self._ledger.identity.job_id, self._ledger.run, flight.plan.epoch, tuple(staged)
         )
         maintain = flight.plan.epoch % self._pace.maintain_every == 0
-        flight.stored = self._storing.submit(self._store, write, maintain)
-
-    def _store(self, write: EpochCommit, maintain: bool) -> bool:
-        def again(error: PbfRayError, pause_s: float) -> None:
-            _log.warning("a store is away, trying again", problem=error.what, pause_s=pause_s)
-            self._say("waiting for a store")
-
-        policy = RetryPolicy(limit_s=self._pace.store_patience_s)
-        applied = retry_transient(lambda: self._outputs.commit(write), policy, on_retry=again)
-        self._say_running("waiting for a store")
-        if maintain:
-            self._maintain()
-        return applied
-
-    def _maintain(self) -> None:
-        """Upkeep of the stores; what fails is tried again at the next round."""
-        try:
-            self._outputs.maintain()
-        except PbfRayError as error:
-            _log.warning("upkeep of a store failed", problem=error.what)
+        flight.stored = self._storing.submit(write, maintain=maintain)
 
     def _settle(self, flight: Flight) -> None:
         assert flight.stored is not None  # noqa: S101 - for the type checker

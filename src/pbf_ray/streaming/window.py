@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,8 @@ from pbf_ray.streaming.dedup import Repeats
 from pbf_ray.streaming.event_time import BuildId, EventTimeStep, Phase
 from pbf_ray.streaming.layer_states import LayerId, LayerStates
 from pbf_ray.streaming.manifest import WindowFiles
-from pbf_ray.streaming.pending import PendingRows, order_of, sorted_by_layer
+from pbf_ray.streaming.pending import EVERYTHING, PendingRows, order_of, sorted_by_layer
+from pbf_ray.streaming.release import by_key, released_parts
 from pbf_ray.streaming.rows import RowStamp, empty_routed, in_contract
 from pbf_ray.streaming.semantics import StreamSemantics
 from pbf_ray.streaming.state_files import StateFiles
@@ -45,12 +46,6 @@ from pbf_ray.streaming.window_step import WindowOutput, WindowStep
 __all__ = ["WindowOperator"]
 
 _NEVER = 2**62
-
-_PART_ROWS = 200_000
-"""Released rows that are worked on together, unless one layer has more."""
-
-_EVERYTHING = 2**64
-"""Order key above that of every row, NaN included."""
 
 
 class WindowOperator:
@@ -236,13 +231,13 @@ class WindowOperator:
         codes, keys = group_rows(accepted["build_id"], accepted["layer"])
         closing = self._closing(step)
         limits = self._release_limits(step, closing, keys)
-        limit = np.array([min(limits.get(key, 0), 2**64 - 1) for key in keys], np.uint64)
-        whole = np.array([limits.get(key, 0) > 2**64 - 1 for key in keys], np.bool_)
+        limit = np.array([limits.get(key, 0) % EVERYTHING for key in keys], np.uint64)
+        whole = np.array([limits.get(key, 0) == EVERYTHING for key in keys], np.bool_)
         passed = (
             (order_of(accepted) < limit[codes]) | whole[codes] if keys else np.zeros(0, np.bool_)
         )
         at_once, waiting = accepted.filter(pa.array(passed)), accepted.filter(pa.array(~passed))
-        for rows in self._released(limits, at_once):
+        for rows in released_parts(self._pending, limits, at_once):
             quality = self._roll(rows, step)
             if step.semantics.quality_metrics:
                 emit(QUALITY_METRICS.name, quality)
@@ -255,9 +250,9 @@ class WindowOperator:
     ) -> dict[LayerId, int]:
         """Order key per layer below which its rows are released now."""
         if step.final:
-            return dict.fromkeys([*self._pending.layers(), *keys], _EVERYTHING)
+            return dict.fromkeys([*self._pending.layers(), *keys], EVERYTHING)
         if step.semantics.mode == "strict":
-            return dict.fromkeys(closing, _EVERYTHING)
+            return dict.fromkeys(closing, EVERYTHING)
         # Only a watermark that moved can have passed waiting rows.
         moved = [key for key in self._pending.layers() if key[0] in step.time.watermarks]
         layers = [*moved, *keys]
@@ -265,42 +260,6 @@ class WindowOperator:
             {key[0]: self._watermarks.get(key[0], -math.inf) for key in layers}
         )
         return {key: passed_by[key[0]] for key in layers if key[0] in passed_by}
-
-    def _released(self, limits: Mapping[LayerId, int], at_once: pa.Table) -> Iterator[pa.Table]:
-        """Released rows, whole layers together, in parts of bounded size.
-
-        A backlog may be released in one epoch; its rows wait on disk, and need not all come
-        into memory together.
-        """
-        codes, keys = group_rows(at_once["build_id"], at_once["layer"])
-        sizes = dict(zip(keys, np.bincount(codes, minlength=len(keys)).tolist(), strict=True))
-        for key in self._pending.layers():
-            if key in limits:
-                sizes[key] = sizes.get(key, 0) + self._pending.count(key)
-        numbers = {key: number for number, key in enumerate(keys)}
-        part: list[LayerId] = []
-        rows = 0
-        for key in sorted(sizes, key=_by_key):
-            part.append(key)
-            rows += sizes[key]
-            if rows >= _PART_ROWS:
-                yield self._part(part, limits, at_once, codes, numbers)
-                part, rows = [], 0
-        if part:
-            yield self._part(part, limits, at_once, codes, numbers)
-
-    def _part(
-        self,
-        part: list[LayerId],
-        limits: Mapping[LayerId, int],
-        at_once: pa.Table,
-        codes: npt.NDArray[np.int64],
-        numbers: Mapping[LayerId, int],
-    ) -> pa.Table:
-        wanted = [numbers[key] for key in part if key in numbers]
-        mine = at_once.filter(pa.array(np.isin(codes, wanted)))
-        released = self._pending.release((key, limits[key]) for key in part if key in limits)
-        return pa.concat_tables([*released, mine])
 
     def _roll(self, released: pa.Table, step: WindowStep) -> pa.Table:
         """Update the running statistics with released rows; gives the quality rows."""
@@ -351,11 +310,11 @@ class WindowOperator:
     def _closing(self, step: WindowStep) -> list[LayerId]:
         """Open layers that may close: event time has passed all their rows, and moved on."""
         if step.final:
-            return sorted(self._open, key=_by_key)
+            return sorted(self._open, key=by_key)
         if step.semantics.whole_input:
             return []
         return sorted(
-            (key for key in self._open if self._may_close(key, step.semantics)), key=_by_key
+            (key for key in self._open if self._may_close(key, step.semantics)), key=by_key
         )
 
     def _may_close(self, key: LayerId, semantics: StreamSemantics) -> bool:
@@ -408,11 +367,6 @@ class WindowOperator:
             return _NEVER  # its rows are released, its state is gone
         slot = self._states.slot_of.get(key)
         return 0 if slot is None else int(self._states.closed_epoch[slot])
-
-
-def _by_key(key: LayerId) -> tuple[bool, str, bool, int]:
-    build, layer = key
-    return build is not None, build or "", layer is not None, layer or 0
 
 
 def _anomalies(accepted: pa.Table, late: pa.Table, stamp: RowStamp) -> pa.Table:
