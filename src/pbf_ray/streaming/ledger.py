@@ -56,6 +56,7 @@ class Ledger:
         self.identity = identity
         self.run = log.start(identity)
         self.stop_at: dict[PartitionId, int] | None = None
+        self._stored_epoch = 0
         self.reload()
 
     # -- where it stands -------------------------------------------------------------------
@@ -74,7 +75,6 @@ class Ledger:
             positions=self.tracker.positions,
         )
         self._replay = deque(self._log.planned_after(self.committed_epoch))
-        self._stored_epoch = 0
         self._open: deque[_OpenEpoch] = deque()
 
     @property
@@ -211,6 +211,8 @@ class Ledger:
             books.add(output.books)
         books.pending = sum(output.books.pending for output in outputs)
         books.check(plan.epoch)
+        # From here on a store may hold the epoch, also if this run never hears of it.
+        self._stored_epoch = plan.epoch
         return books
 
     def settle(self, plan: EpochPlan, books: Books, windows: Sequence[WindowFiles]) -> Manifest:

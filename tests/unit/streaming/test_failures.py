@@ -22,7 +22,9 @@ from pbf_ray.errors import (
     StreamError,
     WorkersLostError,
 )
+from pbf_ray.streaming.books import Books
 from pbf_ray.streaming.crew import WorkerDiedError
+from pbf_ray.streaming.event_time import ReadSummary
 from pbf_ray.streaming.semantics import StreamSemantics
 from support.memory_world import SOURCES, Clock, MemoryStores, MemoryTopics, Steps, stream
 from support.oracle import assert_table, expected
@@ -93,6 +95,27 @@ def test_planned_offsets_that_vanished_are_passed_once_the_loss_is_accepted(
     assert [tuple(lost) for lost in commit.lost] == [("ispm", 0, 0, 15)]
     topics.records[where] = [raw for raw in topics.records[where] if raw.offset >= 15]
     assert_all(topics, stores)
+
+
+def test_an_epoch_that_a_store_may_hold_is_not_changed_any_more(tmp_path: Path) -> None:
+    topics = filled(partitions=1)
+    (where,) = topics.partitions()
+    limits = {"accept_loss": True}
+    pipeline = stream(topics, MemoryStores(), tmp_path, semantics=BOUNDED, limits=limits)
+    ledger = pipeline._ledger
+
+    def plan_again(first: int) -> Any:
+        return ledger.next_plan(
+            clock_us=0, held={where: (first, 40)}, pending_rows=0, state_bytes=0, semantics=BOUNDED
+        )
+
+    plan = plan_again(0)
+    ledger.reload()
+    plan = plan_again(0)
+    ledger.event_time(plan, ReadSummary(), Books())
+    ledger.balance(plan, [])  # from here on it may be stored
+    ledger.reload()  # a worker died
+    assert plan_again(15) == plan
 
 
 def test_a_job_that_failed_on_a_malformed_record_goes_on_with_another_setting(
