@@ -17,6 +17,7 @@ from support.oracle import ExpectedTables
 
 __all__ = [
     "assert_results",
+    "await_commit",
     "await_consumed",
     "committed",
     "kill_worker",
@@ -91,6 +92,17 @@ def committed(settings: Settings) -> int:
         return 0
     books = Results(settings).books()
     return int(str(books["consumed"]))
+
+
+def await_commit(
+    driver: subprocess.Popen[str], settings: Settings, records: int, deadline_s: float = 240.0
+) -> None:
+    """Wait until a driver process has committed so many records; it must not end before."""
+    end = time.monotonic() + deadline_s
+    while committed(settings) < records:
+        assert driver.poll() is None, driver.stdout and driver.stdout.read()
+        assert time.monotonic() < end, f"not in {deadline_s} s: {records} records"
+        time.sleep(0.02)
 
 
 def assert_results(settings: Settings, wanted: ExpectedTables) -> None:

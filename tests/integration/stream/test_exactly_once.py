@@ -21,6 +21,7 @@ from pbf_ray.kafka.offsets import ClusterView
 from support.oracle import ExpectedTables, expected
 from support.stream_runs import (
     assert_results,
+    await_commit,
     await_consumed,
     committed,
     kill_worker,
@@ -88,11 +89,7 @@ def test_a_killed_driver_is_followed_by_one_with_other_workers(
         )
         driver = start_driver(settings, "--until-end")
         try:
-            deadline = time.monotonic() + 240
-            while committed(settings) < loaded.records * share:
-                assert driver.poll() is None, driver.stdout and driver.stdout.read()
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            await_commit(driver, settings, int(loaded.records * share))
         finally:
             driver.send_signal(signal.SIGKILL)
             driver.communicate(timeout=60)
@@ -110,11 +107,7 @@ def test_two_runs_of_one_job_the_older_one_is_told_and_stops(
 ) -> None:
     settings = settings_for(loaded.broker, loaded.topic, tmp_path, epoch_max_rows=1_000)
     older = start_driver(settings)
-    deadline = time.monotonic() + 240
-    while committed(settings) == 0:
-        assert older.poll() is None, older.stdout and older.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    await_commit(older, settings, 1)
     newer = start_driver(settings, "--until-end")
     told, _ = older.communicate(timeout=240)
     output, _ = newer.communicate(timeout=300)
@@ -127,11 +120,7 @@ def test_two_runs_of_one_job_the_older_one_is_told_and_stops(
 def test_sigterm_finishes_the_epoch_and_exits_0(loaded: Loaded, tmp_path: Path) -> None:
     settings = settings_for(loaded.broker, loaded.topic, tmp_path, epoch_max_rows=1_000)
     driver = start_driver(settings)
-    deadline = time.monotonic() + 240
-    while committed(settings) == 0:
-        assert driver.poll() is None, driver.stdout and driver.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    await_commit(driver, settings, 1)
     # As a terminal does at Ctrl-C: to the whole group, workers too.
     os.killpg(driver.pid, signal.SIGINT)
     output, _ = driver.communicate(timeout=120)
