@@ -5,6 +5,9 @@ PY := $(VENV)/bin/python
 LOCK := requirements-dev.lock
 # Touched when the environment holds what these files ask for.
 STAMP := $(VENV)/.set-up
+# Touched when the C++ core is built from what stands in native/.
+CORE := $(VENV)/.native-built
+NATIVE := $(wildcard native/core/* native/buildfile/* native/bind/*)
 SOURCES := src tests examples benchmarks docs
 
 .DEFAULT_GOAL := help
@@ -18,7 +21,7 @@ help: ## What there is (this)
 	@echo "  PYTHON=...       interpreter for a new environment (default: the first of 3.11 or newer)"
 	@echo "  ARGS='...'       further arguments: make demo ARGS=--json, make test ARGS='-k replay'"
 
-setup: $(STAMP) ## Make .venv with pbf_ray, the demo's broker and the development tools
+setup: $(STAMP) $(CORE) ## Make .venv with pbf_ray, the demo's broker and the development tools
 
 $(STAMP): pyproject.toml setup.py $(LOCK)
 	@python=$$(.ci/find-python $(PYTHON)) || exit 1; \
@@ -33,6 +36,11 @@ $(STAMP): pyproject.toml setup.py $(LOCK)
 		--no-build-isolation --editable '.[embedded]' --group dev
 	@echo "setup: compiling the kernels"
 	@$(PY) -c 'from pbf_ray.kernels.loading import load_kernels; load_kernels()'
+	@touch $@ $(CORE)
+
+$(CORE): $(NATIVE) | $(STAMP)
+	@echo "setup: building the C++ core"
+	@$(PY) setup.py --quiet build_ext --inplace
 	@touch $@
 
 services: setup ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)

@@ -27,6 +27,7 @@ borders in Ray).
     │   ├── WorkersLostError          workers died more often than the limit allows
     │   └── BooksError                the books do not balance: a defect in pbf_ray
     └── InputFileError                a file cannot be read: file, line or byte offset
+        └── BuildFileError            a build file: with a code (truncated, bad_count, ...)
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ __all__ = [
     "BooksError",
     "BrokerError",
     "BrokerUnavailableError",
+    "BuildFileError",
     "CheckpointCorruptError",
     "CheckpointError",
     "CheckpointMismatchError",
@@ -336,3 +338,35 @@ class InputFileError(PbfRayError):
             line=line,
             byte_offset=byte_offset,
         )
+
+
+class BuildFileError(InputFileError):
+    """A build file, or a part of it, cannot be read or written.
+
+    Args:
+        file: The file.
+        problem: What is wrong, one line.
+        code: What kind of thing is wrong: ``"truncated"``, ``"bad_count"``, ``"unsupported"``, ...;
+            the list is in docs/formats.md.
+        byte_offset: Where in the file; None where it is no matter of a place.
+        layer: The layer that cannot be read, where it is a matter of one.
+        advice: What to do.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        problem: str,
+        *,
+        code: str,
+        byte_offset: int | None = None,
+        layer: int | None = None,
+        advice: str = "",
+    ) -> None:
+        super().__init__(
+            file,
+            problem if layer is None else f"layer {layer}: {problem}",
+            byte_offset=byte_offset,
+            advice=advice,
+        )
+        self.facts.update(problem=problem, code=code, layer=layer)

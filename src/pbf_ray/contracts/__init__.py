@@ -1,5 +1,14 @@
 """What data looks like: Arrow schemas with units, keys, table contracts."""
 
+from pbf_ray.contracts.builds import (
+    BUILD_COORDINATES,
+    BUILD_GEOMETRIES,
+    BUILD_LAYERS,
+    BUILD_METADATA,
+    BUILD_MODELS,
+    BUILD_STYLES,
+    GEOMETRY_KINDS,
+)
 from pbf_ray.contracts.ispm import CHANNEL_UNITS, CHANNELS, METADATA_FIELDS, RECORD_SCHEMA
 from pbf_ray.contracts.keys import layer_key, record_key
 from pbf_ray.contracts.tables import (
@@ -14,9 +23,16 @@ from pbf_ray.contracts.tables import (
 )
 
 __all__ = [
+    "BUILD_COORDINATES",
+    "BUILD_GEOMETRIES",
+    "BUILD_LAYERS",
+    "BUILD_METADATA",
+    "BUILD_MODELS",
+    "BUILD_STYLES",
     "CHANNELS",
     "CHANNEL_UNITS",
     "DEAD_LETTERS",
+    "GEOMETRY_KINDS",
     "ISPM_ANOMALIES",
     "ISPM_MONITORING",
     "LATE_RECORDS",

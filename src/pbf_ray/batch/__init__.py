@@ -1,0 +1,1 @@
+"""Pipelines over files: a reader, functions from table to table, a writer; on three engines."""

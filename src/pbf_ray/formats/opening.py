@@ -1,0 +1,66 @@
+"""Opens a build file: what it is, by its bytes, and through what it is read."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, TypeAlias
+
+from pbf_ray.errors import BuildFileError
+from pbf_ray.formats import _core
+from pbf_ray.formats.build_file import BuildFile
+from pbf_ray.formats.layer_source import NativeSource, build_file_errors
+from pbf_ray.formats.limits import ReadLimits
+
+__all__ = ["BuildInput", "open_build"]
+
+BuildInput: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview"
+"""A path, or the bytes of a file."""
+
+
+def open_build(
+    file: BuildInput,
+    *,
+    format: str | None = None,
+    limits: ReadLimits | None = None,
+    on_damage: Literal["raise", "skip"] = "raise",
+    name: str | None = None,
+) -> BuildFile:
+    """Open a build file: its header and its index are read, its layers when they are asked for.
+
+    Args:
+        file: A path (it is memory-mapped: it must not be shortened while it is in use), or bytes.
+        format: Its format, where its bytes are not to be asked.
+        limits: How much is read at most.
+        on_damage: ``"raise"``: what is damaged is an error. ``"skip"``: what can be read is read,
+            and the rest is named in ``damage`` of the file and of its batches.
+        name: What it is called in messages, if not by its path.
+
+    Raises:
+        BuildFileError: It is no build file, one that is not read here, or damaged.
+    """
+    limits = limits or ReadLimits()
+    tolerate = on_damage == "skip"
+    if isinstance(file, bytes | bytearray | memoryview):
+        name = name or "<bytes>"
+        with build_file_errors(name):
+            format = format or _recognised(name, _core.sniff(file))
+            reader = _core.Reader.open_bytes(file, format, limits.native(), tolerate)
+    else:
+        path = os.fspath(file)
+        name = name or path
+        with build_file_errors(name):
+            format = format or _recognised(name, _core.sniff_file(path))
+            reader = _core.Reader.open_file(path, format, limits.native(), tolerate)
+    return BuildFile(name, NativeSource(name, reader), on_damage=on_damage)
+
+
+def _recognised(name: str, found: str) -> str:
+    if not found:
+        raise BuildFileError(
+            name,
+            "it begins like no build file that is known here",
+            code="unsupported",
+            byte_offset=0,
+            advice="docs/formats.md says what is read; most slicers export CLI",
+        )
+    return found
