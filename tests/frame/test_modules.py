@@ -18,8 +18,13 @@ def _lines(file: Path) -> int:
 
 @pytest.fixture(scope="module")
 def lengths(repository: Path) -> dict[str, int]:
-    source = repository / "src" / "pbf_ray"
-    return {str(file.relative_to(source)): _lines(file) for file in source.rglob("*.py")}
+    places = {"src/pbf_ray": ("*.py", "*.pyx"), "native": ("*.cpp", "*.hpp")}
+    return {
+        str(file.relative_to(repository / place)): _lines(file)
+        for place, kinds in places.items()
+        for kind in kinds
+        for file in (repository / place).rglob(kind)
+    }
 
 
 def test_long_modules_were_looked_at_twice(lengths: dict[str, int]) -> None:

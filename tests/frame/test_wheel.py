@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 NOT_SOURCE = shutil.ignore_patterns(
     ".venv", ".git", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.egg-info",
-    "pbf-data",
+    "pbf-data", "*.so",
 )  # fmt: skip
 
 
@@ -83,10 +83,12 @@ def test_the_wheel_has_what_it_needs_and_nothing_else(wheel: Path, repository: P
     source = repository / "src"
     wanted = {
         str(file.relative_to(source))
-        for kind in ("*.py", "*.toml", "py.typed")
+        for kind in ("*.py", "*.pyi", "*.toml", "py.typed")
         for file in (source / "pbf_ray").rglob(kind)
     }
     assert "pbf_ray/py.typed" in wanted
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    wanted |= {f"{stub.removesuffix('.pyi')}{suffix}" for stub in wanted if stub.endswith(".pyi")}
     assert {name for name in names if name.startswith("pbf_ray/")} == wanted
     others = {name for name in names if not name.startswith("pbf_ray/")}
     assert all(".dist-info/" in name for name in others), others
@@ -99,11 +101,13 @@ def test_the_source_package_builds_and_has_the_licence(packages: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "setup.py", "README.md", "LICENSE"} <= names
     assert "src/pbf_ray/py.typed" in names
+    assert {"native/core/byte_reader.hpp", "native/bind/module.cpp"} <= names
+    assert not [name for name in names if name.endswith((".so", ".o"))]
 
 
 def test_it_is_the_wheel_that_is_imported(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import pbf_ray, pbf_ray.cli.main; print(pbf_ray.__file__)\n"
+        "import pbf_ray, pbf_ray.cli.main, pbf_ray.formats; print(pbf_ray.__file__)\n"
         "assert all(hasattr(pbf_ray, name) for name in pbf_ray.__all__)"
     )
     said = _run(installed / "python", "-W", "error", "-c", code, cwd=tmp_path)
