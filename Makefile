@@ -7,7 +7,7 @@ LOCK := requirements-dev.lock
 STAMP := $(VENV)/.set-up
 # Touched when the C++ core is built from what stands in native/.
 CORE := $(VENV)/.native-built
-NATIVE := $(wildcard native/core/* native/buildfile/* native/bind/*)
+NATIVE := $(wildcard native/core/* native/buildfile/* native/bind/* native/decode/* native/bind_decode/*)
 SOURCES := src tests examples benchmarks docs
 
 .DEFAULT_GOAL := help

@@ -19,16 +19,23 @@ def sources(*folders: str) -> list[str]:
 
 ParallelCompile("PBF_RAY_BUILD_JOBS", default=2).install()
 
+
+def extension(name: str, *folders: str) -> Pybind11Extension:
+    """An extension module of the C++ in some folders of native/."""
+    return Pybind11Extension(
+        name,
+        sources("core", *folders),
+        include_dirs=[str(NATIVE)],
+        depends=sorted(str(file) for file in NATIVE.rglob("*.hpp")),
+        cxx_std=20,
+        extra_compile_args=FLAGS,
+    )
+
+
 setup(
     ext_modules=[
-        Pybind11Extension(
-            "pbf_ray.formats._core",
-            sources("core", "buildfile", "bind"),
-            include_dirs=[str(NATIVE)],
-            depends=sorted(str(file) for file in NATIVE.rglob("*.hpp")),
-            cxx_std=20,
-            extra_compile_args=FLAGS,
-        ),
+        extension("pbf_ray.formats._core", "buildfile", "bind"),
+        extension("pbf_ray.decode._core", "decode", "bind_decode"),
     ],
     cmdclass={"build_ext": build_ext},
 )

@@ -1,6 +1,4 @@
 // pbf_ray.formats._core: a table of contents. Errors become NativeFormatError here and nowhere else.
-#include <string>
-
 #include "bind/bind.hpp"
 #include "buildfile/reader.hpp"
 #include "core/error.hpp"
@@ -28,15 +26,8 @@ PYBIND11_MODULE(_core, module) {
         }
     });
 
-    pbf::bind::bind_buffers(module);
+    pbf::bind::bind_owned_buffer(module);
     pbf::bind::bind_reader(module);
     pbf::bind::bind_writer(module);
-
-    py::list exported;
-    for (const auto& [name, value] : module.attr("__dict__").cast<py::dict>()) {
-        if (!py::cast<std::string>(name).starts_with("_")) {
-            exported.append(name);
-        }
-    }
-    module.attr("__all__") = exported;
+    pbf::bind::export_all(module);
 }

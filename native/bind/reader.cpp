@@ -199,15 +199,6 @@ OpenOptions options_of(const Limits& limits, bool tolerate_damage) {
 
 }  // namespace
 
-void bind_buffers(py::module_& module) {
-    py::class_<OwnedBuffer>(module, "OwnedBuffer", py::buffer_protocol())
-        .def("__len__", &OwnedBuffer::size)
-        .def_buffer([](OwnedBuffer& buffer) {
-            return py::buffer_info(const_cast<void*>(buffer.data()), 1, "B", 1, {buffer.size()},
-                                   {1}, true);
-        });
-}
-
 void bind_reader(py::module_& module) {
     py::class_<Limits>(module, "Limits")
         .def(py::init<>())

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
-from pbf_ray.decode.columns import DoubtfulRowsError, built_columns
-from pbf_ray.decode.common import common_row
-from pbf_ray.decode.convert import Converter, Row
+from pbf_ray.decode.columns import built_columns
+from pbf_ray.decode.common import RecordValues, common_rows, value_at
+from pbf_ray.decode.convert import Converter
 from pbf_ray.decode.fields import CORRUPT_RECORD, converters_of
 from pbf_ray.decode.java_text import decoded
 from pbf_ray.decode.problems import UNSTORABLE
@@ -42,12 +43,15 @@ class DecodeResult:
         indices: int64, per row of ``table`` the index of its value.
         flagged: bool, per row of ``table`` whether a field could not be converted and is null
             while the others stand.
+        exact: How many values the exact reader had to read, the fast one being in doubt. It is some
+            hundred times slower: what sends mostly such records can be sped up at the source.
     """
 
     table: pa.Table
     rejects: pa.Table
     indices: pa.Int64Array
     flagged: pa.BooleanArray
+    exact: int
 
 
 def from_json(
@@ -84,7 +88,7 @@ def from_json(
     if mode not in MODES:
         raise ValueError(f"mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
     converters = converters_of(schema)
-    listed = _listed(values)
+    listed = _one_piece(values)
     table, outcomes = _decoded_table(listed, schema, converters)
     rejects: dict[int, Problem] = {}
     dropped: Iterable[int] = ()
@@ -98,62 +102,56 @@ def from_json(
         }
     else:
         dropped = rejects = _rejects(outcomes)
-    kept = [index for index in range(len(listed)) if index not in dropped]
-    indices = pa.array(kept, pa.int64())
+    flagged = np.zeros(len(listed), np.bool_)
+    flagged[[index for index, outcome in outcomes.items() if outcome.flagged]] = True
+    kept = np.arange(len(listed))
     if dropped:
-        table = table.take(indices)
-    flagged = {index for index, outcome in outcomes.items() if outcome.flagged}
+        kept = np.delete(kept, list(dropped))
+        table = table.take(pa.array(kept))
     return DecodeResult(
         table=table,
         rejects=_rejects_table(rejects),
-        indices=indices,
-        flagged=pa.array([index in flagged for index in kept], pa.bool_()),
+        indices=pa.array(kept, pa.int64()),
+        flagged=pa.array(flagged[kept]),
+        exact=len(outcomes),
     )
 
 
-def _listed(values: Sequence[bytes | None] | pa.Array | pa.ChunkedArray) -> list[bytes | None]:
-    if isinstance(values, pa.Array | pa.ChunkedArray):
+def _one_piece(values: Sequence[bytes | None] | pa.Array | pa.ChunkedArray) -> RecordValues:
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if isinstance(values, pa.Array):
         if not (pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)):
             raise TypeError(f"values have type {values.type}; binary is wanted")
-        return list(values.to_pylist())
-    return list(values)
+        return values
+    return values if isinstance(values, list) else list(values)
 
 
 def _decoded_table(
-    values: list[bytes | None], schema: pa.Schema, converters: dict[str, Converter]
+    values: RecordValues, schema: pa.Schema, converters: dict[str, Converter]
 ) -> tuple[pa.Table, dict[int, Outcome]]:
     """Table with a row per value, and the outcomes of the values that were read exactly."""
-    rows: list[Row] = []
-    outcomes: dict[int, Outcome] = {}
-    is_exact = bytearray(len(values))
-
-    def read_exactly(index: int) -> Row:
-        value = values[index]
-        if value is not None and type(value) is not bytes:
-            raise TypeError(f"values[{index}] is {type(value).__name__}; bytes or None is wanted")
-        outcomes[index] = read_record(value, converters)
-        is_exact[index] = True
-        return outcomes[index].row
-
-    for index, value in enumerate(values):
-        row = common_row(value)
-        rows.append(read_exactly(index) if row is None else row)
-    while True:
-        try:
-            columns = built_columns(list(schema), rows, is_exact)
-        except DoubtfulRowsError as doubt:
-            for index in doubt.rows:
-                rows[index] = read_exactly(index)
-        else:
-            return pa.Table.from_arrays(columns, schema=schema), outcomes
+    table, doubtful = common_rows(values, schema)
+    outcomes = {
+        index: read_record(value_at(values, index), converters) for index in doubtful.tolist()
+    }
+    if not outcomes:
+        return table, outcomes
+    columns = built_columns(list(schema), [outcome.row for outcome in outcomes.values()])
+    exact = pa.Table.from_arrays(columns, schema=schema)
+    if len(outcomes) == len(values):
+        return exact, outcomes
+    rows = np.arange(len(values))
+    rows[doubtful] = len(values) + np.arange(len(outcomes))
+    return pa.concat_tables([table, exact]).combine_chunks().take(pa.array(rows)), outcomes
 
 
 def _with_corrupt_record(
-    table: pa.Table, values: list[bytes | None], outcomes: dict[int, Outcome]
+    table: pa.Table, values: RecordValues, outcomes: dict[int, Outcome]
 ) -> pa.Table:
     texts: list[str | None] = [None] * len(values)
     for index, outcome in outcomes.items():
-        value = values[index]
+        value = value_at(values, index)
         if outcome.is_corrupt and value is not None:
             texts[index] = decoded(value)
     return table.append_column(CORRUPT_RECORD, pa.array(texts, pa.string()))

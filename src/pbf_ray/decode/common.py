@@ -1,49 +1,98 @@
-"""The common record, read by the standard library's JSON scanner in C.
+"""Common records, read in C++: a batch at a time, without the GIL and without an object per record.
 
-It takes only records on which that scanner and the exact reader cannot differ: short (so no limit
-of depth, digits or chunks is near), valid UTF-8, without a backslash (so every string stands as it
-is), strict JSON but for bare ``NaN``, ``Infinity`` and ``-Infinity`` (which both accept), no name
-twice in an object. What the values become is checked later, column by column: a value whose Python
-type is not that of its column is doubtful. On any doubt the exact reader decides.
+The C++ reader takes only records on which it and the exact reader cannot differ: short (so no limit
+of depth, digits or chunks is near), valid UTF-8, without a backslash, strict JSON but for bare
+``NaN``, ``Infinity`` and ``-Infinity``, no wanted name twice, each wanted value of its column's
+own type. All others are *doubtful*: it leaves a row of nulls for each and names it, and the exact
+reader decides.
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
 
-from pbf_ray.decode.convert import Row
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
-__all__ = ["MAX_COMMON_BYTES", "common_row"]
+from pbf_ray.decode import _core
 
-MAX_COMMON_BYTES: Final = 1000
-"""Below the limits of depth (1000) and of digits (1000) whatever the record holds."""
+__all__ = ["RecordValues", "common_rows", "value_at"]
 
-
-class _RepeatedNameError(ValueError):
-    """A name stands twice: which value counts depends on conversion."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> Row:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        raise _RepeatedNameError
-    return row
+RecordValues: TypeAlias = "list[bytes | None] | pa.Array"
+"""Values of records: a list, or an Arrow array of type binary or large_binary."""
 
 
-_read = json.JSONDecoder(object_pairs_hook=_object).raw_decode
-
-
-def common_row(value: bytes | None) -> Row | None:
-    """Fields of a common record, unconverted; None if the record is not surely common.
+def common_rows(values: RecordValues, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+    """Read the common records of a batch.
 
     Args:
-        value: The record as it came. What follows the first object does not count.
+        values: Record values; null for a message without value.
+        schema: Fields that can be decoded (``fields.converters_of`` has checked them).
+
+    Returns:
+        A row per value with the fields of ``schema``, and the indices, ascending, of the values
+        that are not surely common; their rows are null.
+
+    Raises:
+        TypeError: A value of the list is no bytes.
+        ValueError: The strings of one column take more than 2 GiB.
     """
-    if type(value) is not bytes or len(value) > MAX_COMMON_BYTES or b"\\" in value:
-        return None
-    try:
-        row, _ = _read(value.decode())
-    except (ValueError, RecursionError):
-        return None
-    return row if type(row) is dict else None
+    native = _native_schema(schema)
+    if isinstance(values, list):
+        columns, doubtful = native.decode_list(values)
+    else:
+        validity, offsets, data = values.buffers()
+        columns, doubtful = native.decode_arrow(
+            values.offset,
+            len(values),
+            validity,
+            # Arrow may leave both out of an array without values.
+            offsets if offsets is not None else bytes(8),
+            8 if pa.types.is_large_binary(values.type) else 4,
+            data if data is not None else b"",
+        )
+    arrays = [
+        _array(field.type, len(values), buffers)
+        for field, buffers in zip(schema, columns, strict=True)
+    ]
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    return table, np.frombuffer(memoryview(doubtful), np.int64)
+
+
+def value_at(values: RecordValues, index: int) -> bytes | None:
+    """One of the values."""
+    value = values[index]
+    if value is None or isinstance(value, bytes):
+        return value
+    plain: bytes | None = value.as_py()
+    return plain
+
+
+def _array(kind: pa.DataType, length: int, column: _core.ColumnBuffers) -> pa.Array:
+    buffers, children = column
+    fields: Sequence[Any] = kind.fields if pa.types.is_struct(kind) else ()
+    return pa.Array.from_buffers(
+        kind,
+        length,
+        [pa.py_buffer(buffer) for buffer in buffers],
+        children=[
+            _array(field.type, length, child) for field, child in zip(fields, children, strict=True)
+        ],
+    )
+
+
+@lru_cache(maxsize=64)
+def _native_schema(schema: pa.Schema) -> _core.Schema:
+    return _core.Schema(_fields(schema))
+
+
+def _fields(fields: Any) -> list[tuple[str, str, list[Any]]]:
+    return [
+        (field.name, "struct", _fields(field.type.fields))
+        if pa.types.is_struct(field.type)
+        else (field.name, str(field.type), [])
+        for field in fields
+    ]

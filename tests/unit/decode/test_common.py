@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pbf_ray.contracts import RECORD_SCHEMA
 from pbf_ray.decode import from_json
-from pbf_ray.decode.common import MAX_COMMON_BYTES, common_row
+from pbf_ray.decode.common import common_rows
 from pbf_ray.decode.fields import converters_of
 from pbf_ray.decode.record import read_record
 
@@ -82,7 +83,32 @@ def assert_same(values: list[bytes]) -> None:
 
 
 def test_the_common_record_is_common() -> None:
-    assert common_row(json.dumps(COMMON, ensure_ascii=False).encode()) == COMMON
+    record = json.dumps(COMMON, ensure_ascii=False).encode()
+    result = from_json([record], RECORD_SCHEMA)
+    assert result.exact == 0
+    (row,) = result.table.select(RECORD_SCHEMA.names).to_pylist()
+    wanted = {**COMMON, "_metadata": {"producer_id": "p-1", "message_id": "m-1"}}
+    assert row == wanted
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'{"a":1,"a":{"b":1,"b":[true,false,null]}}',  # nobody wants them
+        b' {"layer" : 1 ,\r\n"other":[ ] ,"x":{ } } rest \xff',
+        b'{"timestamp":NaN,"temperature":-Infinity,"other":Infinity}',
+        b'{"timestamp":-0,"temperature":-0.0,"pressure":1E5,"laser_power":0.1e-7}',
+        b'{"sensor_id":"\xf4\x8f\xbf\xbf\xed\x9f\xbf\xc2\x80\xe0\xa0\x80"}',
+        b'{"_metadata":{},"layer":-2147483648}',
+        b'{"other":' + b"[" * 60 + b"]" * 60 + b"}",
+        b'{"other":"' + b"y" * 3900 + b'"}',
+        b"{}",
+    ],
+    ids=repr,
+)
+def test_what_is_common(value: bytes) -> None:
+    assert from_json([value], SCHEMA).exact == 0
+    assert_same([value])
 
 
 @pytest.mark.parametrize(
@@ -90,24 +116,91 @@ def test_the_common_record_is_common() -> None:
     [
         None,
         b"",
-        b" {}",
         b"[]",
         b"1",
-        b'{"a":1,"a":1}',
-        b'{"a":{"b":1,"b":1}}',
+        b'{"layer":1,"layer":1}',
+        b'{"_metadata":{"message_id":"1","message_id":"1"}}',
         b'{"a":"\\n"}',
-        b'{"a":"\xff"}',
+        b'{"sensor_id":"\xff"}',
+        b'{"sensor_id":"\xc0\xaf"}',
+        b'{"sensor_id":"\xed\xa0\x80"}',
+        b'{"sensor_id":"\xf4\x90\x80\x80"}',
+        b'{"sensor_id":"\xe2\x82',
+        b'{"sensor_id":5}',
         b'{"a":01}',
+        b'{"a":1.}',
+        b'{"a":1e}',
+        b'{"a":-}',
         b"{'a':1}",
         b'{"a":"\t"}',
+        b'{"a":1',
+        b'{"a":1,}',
+        b'{"a"}',
         b"\xef\xbb\xbf{}",
-        b'{"a":' + b"1" * MAX_COMMON_BYTES + b"}",
-        b'{"a":' + b"[" * 490 + b"]" * 490,
+        b'{"layer":1.0}',
+        b'{"layer":2147483648}',
+        b'{"timestamp":1e400}',
+        b'{"a":' + b"1" * 301 + b"}",
+        b'{"a":' + b"[" * 70 + b"]" * 70 + b"}",
+        b'{"a":"' + b"y" * 4000 + b'"}',
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:40],
 )
 def test_any_doubt_leaves_the_record_to_the_exact_reader(value: bytes | None) -> None:
-    assert common_row(value) is None
+    table, doubtful = common_rows([b"{}", value, b"{}"], SCHEMA)
+    assert doubtful.tolist() == [1]
+    assert table.to_pylist()[1] == dict.fromkeys(SCHEMA.names)
+
+
+digits = st.text("0123456789", min_size=1, max_size=40)
+numbers = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.integers().map(str),
+    st.builds(
+        "{}{}{}{}".format,
+        st.sampled_from(["", "-"]),
+        digits.map(lambda text: text.lstrip("0") or "0"),
+        st.one_of(st.just(""), digits.map(lambda text: f".{text}")),
+        st.one_of(st.just(""), st.integers(-330, 330).map(lambda power: f"e{power}")),
+    ),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(numbers, min_size=1, max_size=20))
+def test_numbers_are_rounded_once_and_to_the_nearest(texts: list[str]) -> None:
+    # A column each: a value that does not fit one must not send the others to the exact reader.
+    for kind in (pa.float64(), pa.float32(), pa.int64()):
+        schema = pa.schema([("n", kind)])
+        records = [f'{{"n":{text}}}'.encode() for text in texts]
+        found = from_json(records, schema, "dead_letter").table["n"].to_pylist()
+        exact = [read_record(record, converters_of(schema)).row.get("n") for record in records]
+        assert list(map(repr, found)) == list(map(repr, exact))
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_what_is_written_as_a_double_is_read_as_it(number: float) -> None:
+    record = json.dumps({"timestamp": number}).encode()
+    (found,) = from_json([record], RECORD_SCHEMA, "dead_letter").table["timestamp"].to_pylist()
+    assert struct.pack("d", found) == struct.pack("d", number)
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_a_slice_of_an_arrow_array(kind: pa.DataType) -> None:
+    listed = [b'{"layer":%d}' % layer if layer % 5 else None for layer in range(40)]
+    sliced = pa.array(listed, kind)[7:31]
+    result = from_json(sliced, RECORD_SCHEMA)
+    assert result.table["layer"].to_pylist() == [
+        layer if layer % 5 else None for layer in range(7, 31)
+    ]
+    assert from_json(sliced[:0], RECORD_SCHEMA).table.num_rows == 0
+
+
+def test_a_null_struct_has_null_fields() -> None:
+    table = from_json([b'{"_metadata":{"message_id":"m"}}', b"{}", b"[]"], RECORD_SCHEMA).table
+    assert table["_metadata"].combine_chunks().field("message_id").to_pylist() == ["m", None, None]
+    table.validate(full=True)
 
 
 @settings(max_examples=400, deadline=None)
