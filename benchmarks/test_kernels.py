@@ -10,18 +10,15 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import statistics
-import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from benchmarks.comparison import compare, recorded, seconds
 from benchmarks.subjects import RULES, SUBJECTS, KernelSubject, Rows, make_rows, subject
 
 from pbf_ray.contracts import CHANNELS
@@ -33,54 +30,8 @@ EPOCH_ROWS = 50_000
 
 @pytest.fixture(scope="module")
 def results() -> Iterator[dict[str, Any]]:
-    found: dict[str, Any] = {
-        "rows": ROWS,
-        "cores": os.cpu_count(),
-        "load_average_1_min": round(os.getloadavg()[0], 1),
-        "python": sys.version.split()[0],
-        "numpy": np.__version__,
-        "pandas": pd.__version__,
-        "polars": pl.__version__,
-    }
-    yield found
-    path = Path(__file__).parent / "results" / "kernels.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-
-
-def seconds(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def compare(
-    results: dict[str, Any],
-    name: str,
-    rows: int,
-    ours: Callable[[], Any],
-    peers: dict[str, Callable[[], Any]],
-) -> None:
-    """Time ours and the peers in turn, so that a busy moment hits them alike."""
-    for call in (ours, *peers.values()):
-        call()
-    times: dict[str, list[float]] = {who: [] for who in ("ours", *peers)}
-    for _ in range(ROUNDS):
-        for who, call in {"ours": ours, **peers}.items():
-            times[who].append(seconds(call))
-    entry: dict[str, Any] = {
-        "m_rows_per_s": round(rows / statistics.median(times["ours"]) / 1e6, 1)
-    }
-    for who in peers:
-        ratios = [peer / our for peer, our in zip(times[who], times["ours"], strict=True)]
-        entry[who] = {
-            "m_rows_per_s": round(rows / statistics.median(times[who]) / 1e6, 2),
-            "ratio": round(statistics.median(ratios), 1),
-            "ratio_min": round(min(ratios), 1),
-            "ratio_max": round(max(ratios), 1),
-        }
-    results[name] = entry
-    print(f"\n{name}: {json.dumps(entry)}")
+    with recorded("kernels", ("numpy", "pandas", "polars"), rows=ROWS) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +134,7 @@ def test_rolling_quality(n: int, results: dict[str, Any]) -> None:
     compare(
         results,
         f"rolling_update, {n} rows, 4 channels, 400 groups",
-        n,
+        n / 1e6,
         lambda: rolling.kernel(*arguments),
         {
             "pandas": lambda: _pandas(pandas_frame),
@@ -219,7 +170,7 @@ def test_first_match(rows: Rows, results: dict[str, Any]) -> None:
     compare(
         results,
         "first_match, 6 rules",
-        ROWS,
+        ROWS / 1e6,
         lambda: first_match.kernel(*arguments),
         {"numpy": with_numpy, "polars": lambda: frame.select(expression)},
     )
@@ -236,7 +187,7 @@ def test_canonical_order(shuffled: bool, rows: Rows, results: dict[str, Any]) ->
     compare(
         results,
         f"canonical_order, rows {'shuffled' if shuffled else 'in order of time'}",
-        ROWS,
+        ROWS / 1e6,
         lambda: canonical_order.kernel(codes, groups, key),
         {"numpy": lambda: np.lexsort((key, codes))},
     )
@@ -255,7 +206,7 @@ def test_group_rows(rows: Rows, results: dict[str, Any]) -> None:
     compare(
         results,
         "group_rows, 8 builds x 50 layers",
-        ROWS,
+        ROWS / 1e6,
         lambda: group_rows.kernel(build_id, layer),
         {"pandas": with_pandas},
     )
