@@ -43,26 +43,26 @@ void read_geometry(ByteReader& reader, bool align, Command& command) {
                           kPointsEach == 1 ? "points" : "hatch vectors");
 }
 
-// Evidence for how short coordinates are to be read. Read the wrong way, a shape that crosses 0 (or
-// 32768) has steps of nearly 65536 units; the way with the shorter steps is the one that was meant.
+// Evidence for how short coordinates are to be read, where the header does not say. Read the wrong way,
+// a contour that crosses 0 (signed) or 32768 (unsigned) in small steps jumps by nearly 65536 units. Long
+// steps prove nothing: the hatches of a large part have them both ways.
 struct ShortSteps {
-    std::uint64_t as_signed = 0;
-    std::uint64_t as_unsigned = 0;
-
-    void add(std::uint16_t from, std::uint16_t to) noexcept {
-        const int apart = std::abs(int{to} - int{from});
-        const bool crosses = ((to ^ from) & 0x8000) != 0;
-        as_unsigned += static_cast<unsigned>(apart);
-        as_signed += static_cast<unsigned>(crosses ? 65536 - apart : apart);
-    }
+    static constexpr int kSmall = 4096;
+    std::uint64_t small_as_signed = 0;
+    std::uint64_t small_as_unsigned = 0;
 
     void add(const Command& command) noexcept {
+        if (command.kind() != Kind::contour) {
+            return;
+        }
         const std::uint8_t* values = command.coordinates.data();
-        const std::size_t step = command.kind() == Kind::contour ? 1 : 2;
-        for (std::size_t point = 0; point + 1 < command.points(); point += step) {
-            for (std::size_t axis = 0; axis < 2; ++axis) {
-                add(load<std::uint16_t>(values, 2 * point + axis),
-                    load<std::uint16_t>(values, 2 * point + 2 + axis));
+        for (std::size_t value = 2; value < 2 * command.points(); ++value) {
+            const auto from = load<std::uint16_t>(values, value - 2);
+            const auto to = load<std::uint16_t>(values, value);
+            if (((to ^ from) & 0x8000) != 0) {
+                const int apart = std::abs(int{to} - int{from});
+                small_as_unsigned += apart < kSmall ? 1U : 0U;
+                small_as_signed += 65536 - apart < kSmall ? 1U : 0U;
             }
         }
     }
@@ -141,7 +141,7 @@ class BinaryReader final : public CliReader {
             scan.passed(reader.position());
         }
         end_layers(reader.position());
-        signed_ = declared.value_or(steps.as_signed <= steps.as_unsigned);
+        signed_ = declared.value_or(steps.small_as_signed >= steps.small_as_unsigned);
     }
 
     // Where a layer above the last one begins, behind damage at `at`, or the end: a layer command that
@@ -187,7 +187,7 @@ class BinaryReader final : public CliReader {
 
     // Short coordinates are unsigned by the specification and two's complement in practice. They are
     // signed unless the declared size reaches to where only unsigned ones do. Nothing, if there is no
-    // declared size to go by.
+    // declared size to go by: then small steps decide.
     std::optional<bool> declared_signed() const {
         if (!header_.dimension_mm) {
             return std::nullopt;

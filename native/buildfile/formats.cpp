@@ -16,7 +16,7 @@ struct Format {
 // The order is that of sniffing: the surest marks first. A format that is not written has no writer.
 constexpr Format kFormats[] = {
     {"zip", nullptr, nullptr, recognises_zip},
-    {"cli", open_cli, nullptr, recognises_cli},
+    {"cli", open_cli, make_cli_writer, recognises_cli},
 };
 
 const Format& find(std::string_view name) {
