@@ -1,5 +1,6 @@
 #include "buildfile/formats.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace pbf::buildfile {
@@ -14,7 +15,8 @@ struct Format {
 
 // The order is that of sniffing: the surest marks first. A format that is not written has no writer.
 constexpr Format kFormats[] = {
-    {"", nullptr, nullptr, nullptr},
+    {"zip", nullptr, nullptr, recognises_zip},
+    {"cli", open_cli, make_cli_writer, recognises_cli},
 };
 
 const Format& find(std::string_view name) {
@@ -28,6 +30,13 @@ const Format& find(std::string_view name) {
 
 }  // namespace
 
+bool recognises_zip(Bytes bytes) noexcept {
+    // A local file header, or the end record of an archive without members.
+    const std::string_view begin(reinterpret_cast<const char*>(bytes.data()),
+                                 std::min<std::size_t>(bytes.size(), 4));
+    return begin == std::string_view("PK\x03\x04", 4) || begin == std::string_view("PK\x05\x06", 4);
+}
+
 std::string_view sniff(Bytes bytes) noexcept {
     for (const Format& format : kFormats) {
         if (format.recognises != nullptr && format.recognises(bytes)) {
@@ -40,7 +49,12 @@ std::string_view sniff(Bytes bytes) noexcept {
 std::unique_ptr<BuildReader> open_build(std::string_view format, Source source,
                                         const OpenOptions& options) {
     try {
-        return find(format).open(std::move(source), options);
+        const Format& found = find(format);
+        if (found.open == nullptr) {
+            throw FormatError(ErrorCode::unsupported, 0,
+                              "the format '" + std::string(format) + "' is not read here");
+        }
+        return found.open(std::move(source), options);
     } catch (const std::bad_alloc&) {
         throw FormatError(ErrorCode::out_of_memory, 0, "there is no memory for the index");
     }

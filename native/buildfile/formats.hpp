@@ -10,4 +10,11 @@ namespace pbf::buildfile {
 
 using Source = std::shared_ptr<const ByteSource>;
 
+std::unique_ptr<BuildReader> open_cli(Source source, const OpenOptions& options);
+std::unique_ptr<BuildWriter> make_cli_writer(ByteSink& sink, const WriteOptions& options);
+bool recognises_cli(Bytes bytes) noexcept;
+
+// An archive: opened in Python, member by member.
+bool recognises_zip(Bytes bytes) noexcept;
+
 }  // namespace pbf::buildfile

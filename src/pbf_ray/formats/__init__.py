@@ -13,5 +13,15 @@ from pbf_ray.formats.build_file import BuildFile, BuildTables
 from pbf_ray.formats.layer_source import BuildBatch, Damage
 from pbf_ray.formats.limits import ReadLimits
 from pbf_ray.formats.opening import open_build
+from pbf_ray.formats.writing import WriteReport, write_build
 
-__all__ = ["BuildBatch", "BuildFile", "BuildTables", "Damage", "ReadLimits", "open_build"]
+__all__ = [
+    "BuildBatch",
+    "BuildFile",
+    "BuildTables",
+    "Damage",
+    "ReadLimits",
+    "WriteReport",
+    "open_build",
+    "write_build",
+]

@@ -1,0 +1,148 @@
+#include "buildfile/cli_text.hpp"
+
+#include <cmath>
+#include <cstring>
+
+#include "core/decimal.hpp"
+
+namespace pbf::buildfile::cli {
+namespace {
+
+bool is_blank(char letter) noexcept {
+    return letter == ' ' || (letter >= '\t' && letter <= '\r') || letter == '\0';
+}
+
+bool is_upper(char letter) noexcept { return letter >= 'A' && letter <= 'Z'; }
+
+const char* find(const char* first, const char* last, char letter) noexcept {
+    const void* found = std::memchr(first, letter, static_cast<std::size_t>(last - first));
+    return found == nullptr ? last : static_cast<const char*>(found);
+}
+
+bool starts_comment(const char* at, const char* last) noexcept {
+    return last - at >= 2 && at[0] == '/' && at[1] == '/';
+}
+
+}  // namespace
+
+void Text::skip_comment() noexcept {
+    const char* const inside = at_ + 2;
+    const void* closed =
+        ::memmem(inside, static_cast<std::size_t>(last_ - inside), "//", 2);
+    if (closed != nullptr) {
+        at_ = static_cast<const char*>(closed) + 2;
+    } else {
+        at_ = find(inside, last_, '\n');
+    }
+}
+
+void Text::skip_blank() noexcept {
+    while (at_ != last_) {
+        if (is_blank(*at_)) {
+            ++at_;
+        } else if (starts_comment(at_, last_)) {
+            skip_comment();
+        } else {
+            return;
+        }
+    }
+}
+
+bool Text::find_command() noexcept {
+    const char* dollar = nullptr;
+    while (at_ != last_) {
+        if (dollar == nullptr || dollar < at_) {
+            dollar = find(at_, last_, '$');
+        }
+        // Two fast looks at the same bytes: for a comment before the dollar, then at the dollar.
+        const char* slash = find(at_, dollar, '/');
+        while (slash != dollar && !starts_comment(slash, last_)) {
+            slash = find(slash + 1, dollar, '/');
+        }
+        if (slash != dollar) {
+            at_ = slash;
+            skip_comment();
+            continue;
+        }
+        at_ = dollar;
+        if (at_command()) {
+            return true;
+        }
+        if (at_ != last_) {
+            ++at_;
+        }
+    }
+    return false;
+}
+
+std::string_view Text::take_name() noexcept {
+    at_ += 2;
+    const char* const first = at_;
+    while (at_ != last_ && is_upper(*at_)) {
+        ++at_;
+    }
+    const std::string_view name(first, static_cast<std::size_t>(at_ - first));
+    if (at_ != last_ && *at_ == '/' && !starts_comment(at_, last_)) {
+        ++at_;
+    }
+    return name;
+}
+
+std::string_view Text::take_parameters() noexcept {
+    const char* const first = at_;
+    while (at_ != last_ && *at_ != '\n' && *at_ != '\r' && !starts_comment(at_, last_) &&
+           !(at_command() && last_ - at_ >= 3 && is_upper(at_[2]))) {
+        ++at_;
+    }
+    return trimmed({first, static_cast<std::size_t>(at_ - first)});
+}
+
+void Text::fail_number(const char* what) const {
+    if (at_ == last_) {
+        fail(ErrorCode::truncated, std::string(what) + " is missing: the text ends");
+    }
+    fail(ErrorCode::bad_number, std::string(what) + " is missing, or is no number");
+}
+
+double Text::take_number(const char* what) {
+    if (at_ != last_ && (is_blank(*at_) || *at_ == '/')) {
+        skip_blank();
+    }
+    double value = 0;
+    const char* const behind = parse_decimal(at_, last_, value);
+    if (behind == nullptr) {
+        fail_number(what);
+    }
+    if (behind == last_ && end_of_file_) {
+        fail(ErrorCode::truncated, std::string(what) + " may be cut: the file ends in it");
+    }
+    if (!std::isfinite(value)) {
+        fail(ErrorCode::bad_number, std::string(what) + " is too large");
+    }
+    at_ = behind;
+    return value;
+}
+
+std::int64_t Text::take_integer(const char* what, std::int64_t lowest, std::int64_t highest) {
+    skip_blank();
+    const char* const first = at_;
+    const double value = take_number(what);
+    if (value != std::floor(value) || value < static_cast<double>(lowest) ||
+        value > static_cast<double>(highest)) {
+        at_ = first;
+        fail(ErrorCode::bad_number, std::string(what) + " is no integer of its range");
+    }
+    return static_cast<std::int64_t>(value);
+}
+
+std::string_view trimmed(std::string_view text) noexcept {
+    while (!text.empty() && is_blank(text.front())) {
+        text.remove_prefix(1);
+    }
+    while (!text.empty() && is_blank(text.back())) {
+        text.remove_suffix(1);
+    }
+    return text;
+}
+
+}  // namespace pbf::buildfile::cli

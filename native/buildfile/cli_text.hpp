@@ -1,0 +1,80 @@
+// The text of CLI files: commands ($$NAME/parameters), numbers, blanks and // comments //.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/byte_reader.hpp"
+
+namespace pbf::buildfile::cli {
+
+// Reads forward through the text [first, last) of a file. A comment runs to the next "//", over lines
+// too; where there is none, to the end of its line.
+class Text {
+  public:
+    Text(Bytes file, std::size_t first, std::size_t last) noexcept
+        : file_(reinterpret_cast<const char*>(file.data())),
+          at_(file_ + first),
+          last_(file_ + last),
+          end_of_file_(last == file.size()) {}
+
+    bool at_end() const noexcept { return at_ == last_; }
+    std::size_t offset() const noexcept { return static_cast<std::size_t>(at_ - file_); }
+    std::size_t end() const noexcept { return static_cast<std::size_t>(last_ - file_); }
+    void seek(std::size_t offset) noexcept { at_ = file_ + offset; }
+    char peek() const noexcept { return at_ == last_ ? '\0' : *at_; }
+    bool at_command() const noexcept { return last_ - at_ >= 2 && at_[0] == '$' && at_[1] == '$'; }
+
+    // Moves to the next "$$" that is in no comment; false, and at the end, if there is none.
+    bool find_command() noexcept;
+    // At "$$": moves behind the name, and behind the '/' before its parameters; gives the name.
+    std::string_view take_name() noexcept;
+    // The parameters of a command as text: to the end of the line, a comment, or the next command.
+    std::string_view take_parameters() noexcept;
+    // Moves behind blanks and comments.
+    void skip_blank() noexcept;
+
+    // The next number, behind blanks. Throws bad_number, or truncated at the end.
+    double take_number(const char* what);
+    // An integer in [lowest, highest]; "3.0" is one.
+    std::int64_t take_integer(const char* what, std::int64_t lowest, std::int64_t highest);
+    // The comma before a further number: false, if something else comes (behind blanks).
+    bool take_comma() noexcept {
+        if (at_ != last_ && *at_ == ',') {
+            ++at_;
+            return true;
+        }
+        skip_blank();
+        if (at_ != last_ && *at_ == ',') {
+            ++at_;
+            return true;
+        }
+        return false;
+    }
+    // As take_comma, but throws if there is none.
+    void expect_comma(const char* before) {
+        if (!take_comma()) {
+            fail_number(before);
+        }
+    }
+
+    [[noreturn]] void fail(ErrorCode code, std::string message) const {
+        throw FormatError(code, offset(), std::move(message));
+    }
+
+  private:
+    void skip_comment() noexcept;  // at "//"
+    [[noreturn]] void fail_number(const char* what) const;
+
+    const char* file_;
+    const char* at_;
+    const char* last_;
+    bool end_of_file_;
+};
+
+// Text without blanks at its ends.
+std::string_view trimmed(std::string_view text) noexcept;
+
+}  // namespace pbf::buildfile::cli

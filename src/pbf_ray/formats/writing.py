@@ -1,0 +1,281 @@
+"""Writes build files: layer by layer, under a temporary name until it is whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pbf_ray.contracts import GEOMETRY_KINDS
+from pbf_ray.errors import BuildFileError
+from pbf_ray.formats import _core
+from pbf_ray.formats.build_file import BuildFile, BuildTables
+from pbf_ray.formats.layer_source import BuildBatch, build_file_errors
+
+__all__ = ["LayerColumns", "LayerWriter", "WriteReport", "write_build"]
+
+NO_ID: Final = np.iinfo(np.int32).min
+"""Stands for null in id columns of the core."""
+
+_UNKNOWN: Final = 2
+"""Stands for null in ``closed``."""
+
+_SUFFIXES: Final = {
+    ".cli": "cli",
+    ".ilt": "ilt",
+    ".sli": "sli",
+    ".mtt": "mtt",
+    ".slm": "slm",
+    ".ovf": "ovf",
+}
+
+
+@dataclass(frozen=True)
+class WriteReport:
+    """What was written.
+
+    Attributes:
+        format: The format.
+        layers: Layers.
+        geometries: Geometries.
+        bytes: Bytes of the file.
+        lost: What the format, or the chosen variant of it, cannot hold, and was left out.
+        data: The file, where no target was named.
+    """
+
+    format: str
+    layers: int
+    geometries: int
+    bytes: int
+    lost: tuple[str, ...]
+    data: bytes | None = None
+
+
+@dataclass(frozen=True)
+class LayerColumns:
+    """One layer as the writers take it.
+
+    Attributes:
+        z_mm: Its height in mm.
+        kind: uint8 (geometries,), indices of ``contracts.GEOMETRY_KINDS``.
+        model_id: int32 (geometries,), ``NO_ID`` for null; so are the next two.
+        build_style_id: See ``model_id``.
+        laser_id: See ``model_id``.
+        closed: uint8 (geometries,): 0, 1, or 2 for null.
+        offset: int64 (geometries,), rows of the coordinates.
+        count: int64 (geometries,), rows of the coordinates.
+        x_mm: float32 (points,) in mm.
+        y_mm: float32 (points,) in mm.
+    """
+
+    z_mm: float
+    kind: npt.NDArray[np.uint8]
+    model_id: npt.NDArray[np.int32]
+    build_style_id: npt.NDArray[np.int32]
+    laser_id: npt.NDArray[np.int32]
+    closed: npt.NDArray[np.uint8]
+    offset: npt.NDArray[np.int64]
+    count: npt.NDArray[np.int64]
+    x_mm: npt.NDArray[np.float32]
+    y_mm: npt.NDArray[np.float32]
+
+
+class LayerWriter(Protocol):
+    """Writes one build: ``begin`` once, ``layer`` from the bottom up, ``finish`` once."""
+
+    def begin(self, header: dict[str, Any]) -> None:
+        """Takes the header, as ``BuildFile.header``."""
+
+    def layer(self, columns: LayerColumns) -> None:
+        """Takes the next layer."""
+
+    def finish(self) -> bytes | None:
+        """Ends the file; gives it, where it went to no path."""
+
+    @property
+    def lost(self) -> list[str]:
+        """What was left out so far."""
+
+
+class _NativeWriter:
+    def __init__(self, format: str, path: str | None, options: dict[str, object]) -> None:
+        texts = [(key, _text(value)) for key, value in options.items() if value is not None]
+        self._writer = _core.Writer(format, path, texts)
+
+    def begin(self, header: dict[str, Any]) -> None:
+        self._writer.begin(header)
+
+    def layer(self, columns: LayerColumns) -> None:
+        self._writer.layer(**vars(columns))
+
+    def finish(self) -> bytes | None:
+        return self._writer.finish()
+
+    @property
+    def lost(self) -> list[str]:
+        return self._writer.lost
+
+
+def write_build(
+    build: BuildFile | BuildTables,
+    target: str | os.PathLike[str] | None,
+    *,
+    format: str | None = None,
+    allow_loss: bool = False,
+    **options: object,
+) -> WriteReport:
+    """Write a build file. The target appears when it is whole, or not at all.
+
+    Args:
+        build: An opened file, which is read in batches, or tables.
+        target: A path, or None: the bytes come back in the report.
+        format: ``"cli"``, ``"ilt"``, ``"sli"``, ``"mtt"``, ``"slm"``, ``"ovf"``; None: by the suffix
+            of the target, or the format that ``build`` has.
+        allow_loss: Write although the format cannot hold everything; ``lost`` of the report says
+            what was left out. Otherwise that is an error.
+        options: Of the format, by name; docs/formats.md has them (``variant="ascii"``, ...).
+
+    Raises:
+        BuildFileError: With code ``"not_representable"``: something would be lost. With others: the
+            target cannot be written, the format is not written here, or ``build`` is damaged.
+    """
+    name = "<bytes>" if target is None else os.fspath(target)
+    format = format or _format_of(name, build, is_path=target is not None)
+    if target is None:
+        return _write(build, name, None, format, allow_loss, options)
+    place = Path(target)
+    unfinished = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
+    try:
+        report = _write(build, name, str(unfinished), format, allow_loss, options)
+        unfinished.replace(place)
+    except OSError as error:
+        raise BuildFileError(name, f"it cannot be written: {error.strerror}", code="io") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return report
+
+
+def _format_of(name: str, build: BuildFile | BuildTables, *, is_path: bool) -> str:
+    found = _SUFFIXES.get(Path(name).suffix.lower()) if is_path else None
+    if found is None and isinstance(build, BuildFile) and not is_path:
+        found = build.format
+    if found is None:
+        raise BuildFileError(
+            name,
+            "its name does not say which format it is to have",
+            code="unsupported",
+            advice=f"name a format, or end the name with one of {', '.join(_SUFFIXES)}",
+        )
+    return found
+
+
+def _write(
+    build: BuildFile | BuildTables,
+    name: str,
+    path: str | None,
+    format: str,
+    allow_loss: bool,
+    options: dict[str, object],
+) -> WriteReport:
+    layers = geometries = damaged = 0
+    with build_file_errors(name):
+        writer: LayerWriter = _NativeWriter(format, path, options)
+        writer.begin(build.header if isinstance(build, BuildFile) else _header_of(build))
+        for batch in _batches(build):
+            damaged += len({damage.layer for damage in batch.damage})
+            _refuse_loss(name, format, writer.lost, damaged, allow_loss)
+            for columns in _columns(batch):
+                writer.layer(columns)
+                layers += 1
+                geometries += len(columns.kind)
+        data = writer.finish()
+    _refuse_loss(name, format, writer.lost, damaged, allow_loss)
+    lost = [*writer.lost, *([_damaged(damaged)] if damaged else [])]
+    size = len(data) if data is not None else Path(path or "").stat().st_size
+    return WriteReport(format, layers, geometries, size, tuple(lost), data)
+
+
+def _damaged(layers: int) -> str:
+    return f"damaged layers ({layers})"
+
+
+def _refuse_loss(name: str, format: str, lost: list[str], damaged: int, allow: bool) -> None:
+    parts = [*lost, *([_damaged(damaged)] if damaged else [])]
+    if parts and not allow:
+        raise BuildFileError(
+            name,
+            f"{format} as it is asked for cannot hold: {'; '.join(parts)}",
+            code="not_representable",
+            advice="allow_loss=True leaves it out",
+        )
+
+
+def _batches(build: BuildFile | BuildTables) -> Iterator[BuildBatch]:
+    if isinstance(build, BuildFile):
+        yield from build.scan()
+    else:
+        yield BuildBatch(build.layers, build.geometries, build.coordinates, build.damage)
+
+
+def _columns(batch: BuildBatch) -> Iterator[LayerColumns]:
+    """The layers of a batch; only one of them is copied at a time."""
+    for row in batch.layers.to_pylist():
+        geometries = batch.geometries.slice(row["first_geometry"], row["geometry_count"])
+        coordinates = batch.coordinates.slice(row["first_point"], row["point_count"])
+        offset = _numbers(geometries["offset"], np.int64)
+        yield LayerColumns(
+            z_mm=float("nan") if row["z_mm"] is None else row["z_mm"],
+            kind=_kind(geometries["kind"]),
+            model_id=_numbers(geometries["model_id"], np.int32, NO_ID),
+            build_style_id=_numbers(geometries["build_style_id"], np.int32, NO_ID),
+            laser_id=_numbers(geometries["laser_id"], np.int32, NO_ID),
+            closed=_numbers(pc.cast(geometries["closed"], pa.uint8()), np.uint8, _UNKNOWN),
+            offset=offset - row["first_point"],
+            count=_numbers(geometries["count"], np.int64),
+            x_mm=_numbers(coordinates["x_mm"], np.float32),
+            y_mm=_numbers(coordinates["y_mm"], np.float32),
+        )
+
+
+def _numbers(column: pa.ChunkedArray, dtype: Any, null: int | None = None) -> npt.NDArray[Any]:
+    if column.null_count and null is not None:
+        column = pc.fill_null(column, pa.scalar(null, column.type))
+    return np.ascontiguousarray(column.to_numpy(), dtype=dtype)
+
+
+def _kind(column: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
+    codes = pc.index_in(column.cast(pa.string()), pa.array(GEOMETRY_KINDS))
+    return _numbers(codes, np.uint8)
+
+
+def _header_of(tables: BuildTables) -> dict[str, Any]:
+    """The header that tables still say; there is no raw tag of the file among them."""
+    return {
+        "format": "",
+        "metadata": [(row["key"], row["value"]) for row in tables.metadata.to_pylist()],
+        "models": [_with_raw_tags(row) for row in tables.models.to_pylist()],
+        "build_styles": [_with_raw_tags(row) for row in tables.build_styles.to_pylist()],
+        "unit_mm": None,
+        "dimension_mm": None,
+        "declared_layers": None,
+        "raw_tags": [],
+    }
+
+
+def _with_raw_tags(row: dict[str, Any]) -> dict[str, Any]:
+    tags = [(tag["path"], tag["byte_offset"], tag["bytes"]) for tag in row["raw_tags"]]
+    return {**row, "raw_tags": tags}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
