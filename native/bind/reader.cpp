@@ -190,7 +190,8 @@ py::tuple read_layers(const BuildReader& reader, std::size_t start, std::size_t 
                     "geometry_count"_a = plain(std::move(batch.geometry_count)),
                     "first_point"_a = plain(std::move(batch.first_point)),
                     "point_count"_a = plain(std::move(batch.point_count)));
-    return py::make_tuple(layers, geometries, coordinates, to_python(batch.damage));
+    return py::make_tuple(layers, geometries, coordinates, to_python(batch.damage),
+                          to_python(rows.warnings));
 }
 
 OpenOptions options_of(const Limits& limits, bool tolerate_damage) {
@@ -208,7 +209,8 @@ void bind_reader(py::module_& module) {
         .def_readwrite("max_models", &Limits::max_models)
         .def_readwrite("max_build_styles", &Limits::max_build_styles)
         .def_readwrite("max_header_bytes", &Limits::max_header_bytes)
-        .def_readwrite("max_nesting", &Limits::max_nesting);
+        .def_readwrite("max_nesting", &Limits::max_nesting)
+        .def_readwrite("max_expansion", &Limits::max_expansion);
 
     module.def("sniff", [](const py::buffer& buffer) {
         const std::shared_ptr<const ByteSource> source = source_of(buffer);

@@ -35,6 +35,9 @@ struct Limits {
     std::uint64_t max_build_styles = 100'000;
     std::uint64_t max_header_bytes = std::uint64_t{64} << 20;
     std::uint64_t max_nesting = 32;
+    // What a layer may take in memory where the file says things once and means them often (repeats,
+    // arcs, several lasers on one path), as a multiple of its bytes.
+    std::uint64_t max_expansion = 200;
 };
 
 // Bytes that are kept though nobody here knows what they mean.
@@ -110,13 +113,16 @@ struct Geometries {
     Column<std::int64_t> count;
     Column<float> x_mm;
     Column<float> y_mm;
+    // What of the layers has no place in these columns: one entry per layer and kind of thing.
+    std::vector<Damage> warnings;
 
     // Rows so far, to go back to when a layer turns out to be damaged.
     struct Mark {
         std::size_t geometries;
         std::size_t points;
+        std::size_t warnings;
     };
-    Mark mark() const noexcept { return {layer.size(), x_mm.size()}; }
+    Mark mark() const noexcept { return {layer.size(), x_mm.size(), warnings.size()}; }
     void rewind(Mark mark);
 
     struct Points {

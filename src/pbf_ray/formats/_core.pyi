@@ -27,6 +27,7 @@ class Limits:
     max_build_styles: int
     max_header_bytes: int
     max_nesting: int
+    max_expansion: int
     def __init__(self) -> None: ...
 
 def sniff(buffer: Buffer) -> str: ...
@@ -51,7 +52,11 @@ class Reader:
     def read_layers(
         self, start: int, stop: int, skip_damaged: bool
     ) -> tuple[
-        dict[str, ColumnParts], dict[str, ColumnParts], dict[str, ColumnParts], list[DamageParts]
+        dict[str, ColumnParts],
+        dict[str, ColumnParts],
+        dict[str, ColumnParts],
+        list[DamageParts],
+        list[DamageParts],
     ]: ...
 
 class Writer:

@@ -34,6 +34,7 @@ class BuildTables:
         models: ``BUILD_MODELS``.
         metadata: ``BUILD_METADATA``.
         damage: Damaged layers that were left out.
+        warnings: What of the layers has no place in the tables.
     """
 
     layers: pa.Table
@@ -43,6 +44,7 @@ class BuildTables:
     models: pa.Table
     metadata: pa.Table
     damage: tuple[Damage, ...] = ()
+    warnings: tuple[Damage, ...] = ()
 
 
 class BuildFile:
@@ -240,6 +242,7 @@ class BuildFile:
                 schema=BUILD_METADATA,
             ),
             damage=tuple(damage for batch in batches for damage in batch.damage),
+            warnings=tuple(warning for batch in batches for warning in batch.warnings),
         )
 
 

@@ -46,12 +46,14 @@ class BuildBatch:
         geometries: ``contracts.BUILD_GEOMETRIES``; offsets are rows of ``coordinates``.
         coordinates: ``contracts.BUILD_COORDINATES``.
         damage: Damaged layers that were left out (they stand in ``layers`` with no rows).
+        warnings: What of these layers has no place in the tables (pauses, for example).
     """
 
     layers: pa.Table
     geometries: pa.Table
     coordinates: pa.Table
     damage: tuple[Damage, ...] = ()
+    warnings: tuple[Damage, ...] = ()
 
 
 class LayerSource(Protocol):
@@ -121,7 +123,7 @@ class NativeSource:
     def read(self, start: int, stop: int, *, skip_damaged: bool) -> BuildBatch:
         """Layers ``[start, stop)``; see ``LayerSource.read``."""
         with build_file_errors(self._file):
-            layers, geometries, coordinates, damage = self._reader.read_layers(
+            layers, geometries, coordinates, damage, warnings = self._reader.read_layers(
                 start, stop, skip_damaged
             )
         z_mm = self.z_mm[start:stop]
@@ -148,6 +150,7 @@ class NativeSource:
                 schema=BUILD_COORDINATES,
             ),
             damage=tuple(Damage(*parts) for parts in damage),
+            warnings=tuple(Damage(*parts) for parts in warnings),
         )
 
 

@@ -22,7 +22,9 @@ class ReadLimits:
         max_header_bytes: Bytes of a header or of an index.
         max_nesting: Sections within sections.
         max_member_bytes: Unpacked bytes of one member of an archive (ILT).
-        max_expansion: Unpacked bytes of an archive, as a multiple of its own size.
+        max_expansion: Unpacked bytes of an archive, as a multiple of its own size; and what a layer
+            may take in memory, as a multiple of its bytes, where a file says things once and means
+            them often (OVF: repeats, arcs; scan XML: several lasers on one path).
     """
 
     max_layers: int = 1_000_000
