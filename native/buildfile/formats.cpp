@@ -16,6 +16,8 @@ struct Format {
 // The order is that of sniffing: the surest marks first. A format that is not written has no writer.
 constexpr Format kFormats[] = {
     {"zip", nullptr, nullptr, recognises_zip},
+    {"ovf", open_ovf, make_ovf_writer, recognises_ovf},
+    {"amxml", open_amxml, nullptr, recognises_amxml},
     {"cli", open_cli, make_cli_writer, recognises_cli},
 };
 

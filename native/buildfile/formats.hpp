@@ -17,4 +17,11 @@ bool recognises_cli(Bytes bytes) noexcept;
 // An archive: opened in Python, member by member.
 bool recognises_zip(Bytes bytes) noexcept;
 
+std::unique_ptr<BuildReader> open_ovf(Source source, const OpenOptions& options);
+std::unique_ptr<BuildWriter> make_ovf_writer(ByteSink& sink, const WriteOptions& options);
+bool recognises_ovf(Bytes bytes) noexcept;
+
+std::unique_ptr<BuildReader> open_amxml(Source source, const OpenOptions& options);
+bool recognises_amxml(Bytes bytes) noexcept;
+
 }  // namespace pbf::buildfile

@@ -1,0 +1,437 @@
+// OVF, written: work planes as they come, then the job's shell and the tables.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "buildfile/formats.hpp"
+#include "buildfile/ovf.hpp"
+
+namespace pbf::buildfile {
+namespace {
+
+using namespace ovf;
+
+// Most bytes of a message: what other readers of protobuf take.
+constexpr std::uint64_t kMostMessageBytes = 0x7fffffff;
+
+struct Bounds {
+    float x_min = std::numeric_limits<float>::infinity();
+    float y_min = std::numeric_limits<float>::infinity();
+    float x_max = -std::numeric_limits<float>::infinity();
+    float y_max = -std::numeric_limits<float>::infinity();
+
+    void add(float x, float y) noexcept {
+        x_min = std::min(x_min, x);
+        y_min = std::min(y_min, y);
+        x_max = std::max(x_max, x);
+        y_max = std::max(y_max, y);
+    }
+    void add(const Bounds& other) noexcept {
+        add(other.x_min, other.y_min);
+        add(other.x_max, other.y_max);
+    }
+    bool empty() const noexcept { return x_min > x_max; }
+    WireWriter message() const {
+        WireWriter out;
+        out.float32(1, x_min);
+        out.float32(2, y_min);
+        out.float32(3, x_max);
+        out.float32(4, y_max);
+        return out;
+    }
+};
+
+template <typename Number>
+std::optional<Number> number_of(std::string_view text) {
+    Number value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::string_view text_of(const RawTag& tag) noexcept {
+    return {reinterpret_cast<const char*>(tag.bytes.data()), tag.bytes.size()};
+}
+
+class OvfWriter final : public BuildWriter {
+  public:
+    OvfWriter(ByteSink& sink, const WriteOptions& options) : sink_(sink) {
+        if (!options.empty()) {
+            throw FormatError(ErrorCode::unsupported, 0,
+                              "OVF has no option '" + options.front().first + "'");
+        }
+    }
+
+    void begin(const Header& header) override {
+        header_ = header;
+        number_styles();
+        name_losses();
+        sink_.put_text(kMagic);
+        sink_.put(std::int64_t{0});
+    }
+
+    void layer(const LayerView& layer) override {
+        const std::uint64_t begin = sink_.position();
+        planes_.push_back(begin);
+        sink_.put(std::int64_t{0});
+        WireWriter positions;
+        Bounds bounds;
+        std::int64_t blocks = 0;
+        for (std::size_t row = 0; row < layer.kind.size(); ++row) {
+            if (layer.kind[row] == static_cast<std::uint8_t>(Kind::jump)) {
+                lose("jumps: OVF has none, a scanner jumps between blocks");
+                continue;
+            }
+            positions.varint(sink_.position());
+            put_block(layer, row, bounds);
+            ++blocks;
+        }
+        const std::uint64_t shell = sink_.position();
+        put_delimited(plane_shell(layer.z_mm, blocks, bounds));
+        WireWriter table;
+        table.unsigned_number(lut::kShell, shell);
+        if (blocks > 0) {
+            table.text(lut::kPositions, positions.bytes());
+        }
+        patch(begin, sink_.position());
+        put_delimited(table);
+        if (!bounds.empty()) {
+            bounds_.add(bounds);
+        }
+    }
+
+    void finish() override {
+        const std::uint64_t shell = sink_.position();
+        put_delimited(job_shell());
+        WireWriter positions;
+        for (const std::uint64_t plane : planes_) {
+            positions.varint(plane);
+        }
+        WireWriter table;
+        table.unsigned_number(lut::kShell, shell);
+        if (!planes_.empty()) {
+            table.text(lut::kPositions, positions.bytes());
+        }
+        patch(kMagic.size(), sink_.position());
+        put_delimited(table);
+    }
+
+  private:
+    // Styles may belong to models elsewhere; here one number names one style. Those that share a
+    // number get new ones.
+    void number_styles() {
+        std::set<std::int32_t> taken;
+        for (const BuildStyle& style : header_.build_styles) {
+            taken.insert(style.build_style_id);
+        }
+        std::set<std::int32_t> given;
+        std::int32_t next = 0;
+        for (const BuildStyle& style : header_.build_styles) {
+            std::int32_t key = style.build_style_id;
+            if (key == kNoId || !given.insert(key).second) {
+                if (key != kNoId) {
+                    lose("numbers of build styles that several models share");
+                }
+                while (taken.contains(next)) {
+                    ++next;
+                }
+                key = next;
+                taken.insert(key);
+                given.insert(key);
+            }
+            keys_.push_back(key);
+            numbers_.try_emplace({style.model_id, style.build_style_id}, key);
+            has_style_zero_ |= key == 0;
+        }
+    }
+
+    std::int32_t key_of(std::int32_t model, std::int32_t style) const {
+        for (const std::int32_t owner : {model, kNoId}) {
+            const auto found = numbers_.find({owner, style});
+            if (found != numbers_.end()) {
+                return found->second;
+            }
+        }
+        return style;
+    }
+
+    void put_block(const LayerView& layer, std::size_t row, Bounds& bounds) {
+        const auto kind = static_cast<Kind>(layer.kind[row]);
+        const auto first = static_cast<std::size_t>(layer.offset[row]);
+        const auto count = static_cast<std::size_t>(layer.count[row]);
+        if (kind == Kind::hatch && count % 2 != 0) {
+            fail("a hatch has half a vector");
+        }
+        interleaved_.resize(2 * count);
+        for (std::size_t point = 0; point < count; ++point) {
+            const float x = layer.x_mm[first + point];
+            const float y = layer.y_mm[first + point];
+            if (!std::isfinite(x) || !std::isfinite(y)) {
+                fail("a coordinate is not finite");
+            }
+            interleaved_[2 * point] = x;
+            interleaved_[2 * point + 1] = y;
+            bounds.add(x, y);
+        }
+        const std::uint64_t payload = interleaved_.size() * sizeof(float);
+        const std::uint64_t points =
+            payload == 0 ? 0 : 1 + varint_size(payload) + payload;  // the message of the points
+        ids_.clear();
+        put_ids(layer, row);
+        const std::uint64_t whole = 1 + varint_size(points) + points + ids_.bytes().size();
+        if (whole > kMostMessageBytes) {
+            fail("a geometry of " + std::to_string(whole) + " bytes is more than a message holds");
+        }
+        head_.clear();
+        head_.varint(whole);
+        head_.tag(kind == Kind::contour ? block::kLines
+                                        : (kind == Kind::hatch ? block::kHatches : block::kPoints),
+                  WireType::length);
+        head_.varint(points);
+        if (payload > 0) {
+            head_.tag(1, WireType::length);
+            head_.varint(payload);
+        }
+        sink_.put_text(head_.bytes());
+        sink_.write(interleaved_.data(), static_cast<std::size_t>(payload));
+        sink_.put_text(ids_.bytes());
+    }
+
+    void put_ids(const LayerView& layer, std::size_t row) {
+        const std::int32_t model = layer.model_id[row];
+        const std::int32_t style = layer.build_style_id[row];
+        const std::int32_t laser = layer.laser_id[row];
+        if (style != kNoId) {
+            ids_.signed_number(block::kMarkingParams, key_of(model, style));
+        } else if (has_style_zero_) {
+            lose("that geometries have no build style: they get number 0");
+        }
+        if (laser == kNoId) {
+            lose("that geometries have no laser: they get laser 0");
+        } else if (laser != 0) {
+            ids_.signed_number(block::kLaser, laser);
+        }
+        if (model != kNoId) {
+            WireWriter meta;
+            meta.signed_number(block::kMetaPart, model);
+            ids_.message(block::kMeta, meta);
+        }
+    }
+
+    WireWriter plane_shell(double z_mm, std::int64_t blocks, const Bounds& bounds) {
+        WireWriter shell;
+        if (std::isnan(z_mm)) {
+            lose("that the height of a layer is not known: it is 0");
+        } else {
+            const auto z = static_cast<float>(z_mm);
+            if (!std::isfinite(z)) {
+                fail("z = " + std::to_string(z_mm) + " mm is no 32-bit float");
+            }
+            shell.float32(plane::kZ, z);
+        }
+        shell.signed_number(plane::kBlockCount, blocks);
+        shell.signed_number(plane::kNumber, static_cast<std::int64_t>(planes_.size()) - 1);
+        if (!bounds.empty()) {
+            WireWriter meta;
+            meta.message(plane::kMetaBounds, bounds.message());
+            shell.message(plane::kMeta, meta);
+        }
+        return shell;
+    }
+
+    WireWriter job_shell() {
+        WireWriter shell;
+        shell.message(job::kMeta, job_meta());
+        for (std::size_t index = 0; index < keys_.size(); ++index) {
+            WireWriter entry;
+            entry.signed_number(1, keys_[index]);
+            entry.message(2, marking_params(header_.build_styles[index]));
+            shell.message(job::kMarkingParams, entry);
+        }
+        for (const Model& model : header_.models) {
+            if (model.model_id == kNoId) {
+                continue;
+            }
+            WireWriter part;
+            part.text(kPartName, model.name);
+            put_raw(model.raw_tags, kRawPart, part);
+            WireWriter entry;
+            entry.signed_number(1, model.model_id);
+            entry.message(2, part);
+            shell.message(job::kParts, entry);
+        }
+        put_raw(header_.raw_tags, kRawJob, shell);
+        shell.signed_number(job::kPlaneCount, static_cast<std::int64_t>(planes_.size()));
+        return shell;
+    }
+
+    WireWriter job_meta() const {
+        WireWriter meta;
+        for (const auto& [key, value] : header_.metadata) {
+            if (key == "job_creation_time_s") {
+                if (const auto number = number_of<std::int64_t>(value)) {
+                    meta.signed_number(job::kCreated, *number);
+                }
+            } else if (key == "version") {
+                if (const auto number = number_of<std::uint64_t>(value)) {
+                    meta.unsigned_number(job::kVersion, *number);
+                }
+            } else if (key == "job_name") {
+                meta.text(job::kName, value);
+            } else if (key == "author") {
+                meta.text(job::kAuthor, value);
+            } else if (key == "description") {
+                meta.text(job::kDescription, value);
+            }
+        }
+        if (!bounds_.empty()) {
+            meta.message(job::kBounds, bounds_.message());
+        }
+        return meta;
+    }
+
+    WireWriter marking_params(const BuildStyle& style) {
+        WireWriter params;
+        for (const StyleField& field : kStyleFields) {
+            if (const std::optional<double>& value = style.*field.column) {
+                const auto rounded = static_cast<float>(*value);
+                if (!std::isfinite(rounded)) {
+                    fail("a marking parameter of " + std::to_string(*value) +
+                         " is no 32-bit float");
+                }
+                params.float32(field.number, rounded);
+            }
+        }
+        WireWriter gradient;
+        for (const auto& [name, value] : style.parameters) {
+            const auto* known =
+                std::find_if(std::begin(kParameters), std::end(kParameters),
+                             [&](const Parameter& parameter) { return parameter.name == name; });
+            if (known == std::end(kParameters) ||
+                !put_parameter(*known, value, known->parent == 0 ? params : gradient)) {
+                lose("parameter " + name);
+            }
+        }
+        if (!gradient.bytes().empty()) {
+            params.message(kPowerGradient, gradient);
+        }
+        if (!style.name.empty()) {
+            params.text(kParamsName, style.name);
+        }
+        put_raw(style.raw_tags, kRawParams, params);
+        return params;
+    }
+
+    static bool put_parameter(const Parameter& parameter, const std::string& value,
+                              WireWriter& to) {
+        switch (parameter.type) {
+            case ParameterType::float32:
+                if (const auto number = number_of<float>(value)) {
+                    to.float32(parameter.number, *number);
+                    return true;
+                }
+                break;
+            case ParameterType::unsigned_number:
+                if (const auto number = number_of<std::uint64_t>(value)) {
+                    to.unsigned_number(parameter.number, *number);
+                    return true;
+                }
+                break;
+            case ParameterType::signed_number:
+                if (const auto number = number_of<std::int64_t>(value)) {
+                    to.signed_number(parameter.number, *number);
+                    return true;
+                }
+                break;
+        }
+        return false;
+    }
+
+    void put_raw(const std::vector<RawTag>& tags, std::string_view path, WireWriter& to) {
+        for (const RawTag& tag : tags) {
+            if (tag.path.starts_with(path)) {
+                to.raw(text_of(tag));
+            } else {
+                lose("raw bytes " + tag.path);
+            }
+        }
+    }
+
+    // What the header has and OVF has no place for.
+    void name_losses() {
+        for (const BuildStyle& style : header_.build_styles) {
+            const std::pair<bool, const char*> columns[] = {
+                {style.point_distance_um.has_value(), "point_distance_um"},
+                {style.point_delay_us.has_value(), "point_delay_us"},
+                {style.spot_size_um.has_value(), "spot_size_um"},
+                {style.laser_id != kNoId, "laser_id of build styles"},
+                {style.model_id != kNoId, "model_id of build styles"},
+                {!style.description.empty(), "description of build styles"},
+            };
+            for (const auto& [present, name] : columns) {
+                if (present) {
+                    lose(name);
+                }
+            }
+        }
+        for (const Model& model : header_.models) {
+            if (model.model_id == kNoId) {
+                lose("models without a number");
+            }
+        }
+        if (header_.format == "ovf") {
+            return;  // all of its metadata is written, computed anew or among the raw bytes
+        }
+        for (const auto& [key, value] : header_.metadata) {
+            if (key != "job_creation_time_s" && key != "version" && key != "job_name" &&
+                key != "author" && key != "description") {
+                lose("metadata " + key);
+            }
+        }
+    }
+
+    void put_delimited(const WireWriter& message) {
+        if (message.bytes().size() > kMostMessageBytes) {
+            fail("a message of " + std::to_string(message.bytes().size()) + " bytes is too large");
+        }
+        head_.clear();
+        head_.varint(message.bytes().size());
+        sink_.put_text(head_.bytes());
+        sink_.put_text(message.bytes());
+    }
+
+    void patch(std::uint64_t at, std::uint64_t position) {
+        const auto value = static_cast<std::int64_t>(position);
+        sink_.patch(at, &value, sizeof value);
+    }
+
+    [[noreturn]] void fail(const std::string& what) const {
+        throw FormatError(ErrorCode::not_representable, sink_.position(),
+                          "layer " + std::to_string(planes_.size() - (planes_.empty() ? 0 : 1)) +
+                              ": " + what);
+    }
+
+    ByteSink& sink_;
+    Header header_;
+    std::vector<std::int32_t> keys_;  // of header_.build_styles
+    std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> numbers_;
+    bool has_style_zero_ = false;
+    std::vector<std::uint64_t> planes_;
+    Bounds bounds_;
+    std::vector<float> interleaved_;
+    WireWriter ids_;
+    WireWriter head_;
+};
+
+}  // namespace
+
+std::unique_ptr<BuildWriter> make_ovf_writer(ByteSink& sink, const WriteOptions& options) {
+    return std::make_unique<OvfWriter>(sink, options);
+}
+
+}  // namespace pbf::buildfile
