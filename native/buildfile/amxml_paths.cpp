@@ -1,6 +1,5 @@
 // Scan XML: the segments of paths, and the regions of slices, as rows of the columns.
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "buildfile/amxml.hpp"

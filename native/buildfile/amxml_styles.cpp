@@ -6,6 +6,7 @@
 #include <set>
 
 #include "buildfile/amxml.hpp"
+#include "core/decimal.hpp"
 
 namespace pbf::buildfile::amxml {
 namespace {
@@ -37,14 +38,9 @@ std::uint64_t bytes_of(const BuildStyle& style) noexcept {
 }  // namespace
 
 double number_of(const XmlReader& xml, std::string_view text, const char* what) {
-    std::string_view digits = text;
-    if (digits.starts_with('+')) {
-        digits.remove_prefix(1);
-    }
     double value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc{} || end != digits.data() + digits.size() || !std::isfinite(value) ||
-        digits.starts_with('+')) {
+    const char* const behind = text.data() + text.size();
+    if (parse_decimal(text.data(), behind, value) != behind || !std::isfinite(value)) {
         throw FormatError(ErrorCode::bad_number, xml.text_offset(),
                           std::string(what) + " is no number: '" +
                               std::string(text.substr(0, 40)) + "'");

@@ -1,15 +1,11 @@
 // OVF: one vector block as rows of the columns.
 #include <algorithm>
-#include <bit>
 
+#include "buildfile/coordinates.hpp"
 #include "buildfile/ovf.hpp"
 
 namespace pbf::buildfile::ovf {
 namespace {
-
-bool is_finite(float value) noexcept {
-    return (std::bit_cast<std::uint32_t>(value) & 0x7f800000U) != 0x7f800000U;
-}
 
 // The message that says what a block's vectors are. Protobuf allows one to come in parts, which are
 // to be read as one; a later member of the oneof replaces an earlier.
@@ -142,11 +138,11 @@ class Fill {
 };
 
 bool all_finite(const float* values, std::size_t count) noexcept {
-    std::uint32_t bad = 0;
+    unsigned wrong = 0;
     for (std::size_t index = 0; index < count; ++index) {
-        bad |= static_cast<std::uint32_t>(!is_finite(values[index]));
+        wrong |= unsigned{not_finite(values[index])};
     }
-    return bad == 0;
+    return wrong == 0;
 }
 
 [[noreturn]] void fail_not_finite(const Vectors& vectors, unsigned stride) {
@@ -155,7 +151,7 @@ bool all_finite(const float* values, std::size_t count) noexcept {
         for_each_float_run(piece, 1, [&](const std::uint8_t* first, std::size_t count,
                                          std::uint64_t offset) {
             for (std::size_t item = 0; item < count; ++item, ++index) {
-                if (index % stride < 2 && !is_finite(load<float>(first, item))) {
+                if (index % stride < 2 && not_finite(load<float>(first, item))) {
                     throw FormatError(ErrorCode::bad_number, offset + item * sizeof(float),
                                       "a coordinate is not finite");
                 }

@@ -69,7 +69,7 @@ std::string describe(Leftovers::Kind kind, std::uint64_t blocks, std::uint64_t a
                    " points, which are not the work plane's, in " + many;
         case Leftovers::pauses:
             return std::to_string(amount) + " us of pauses, in " + many;
-        case Leftovers::syncs: return many + " that let a laser wait for another";
+        case Leftovers::syncs: return many + " in which a laser waits for another";
         case Leftovers::adapted: return "parameters that change along the vectors, in " + many;
         case Leftovers::unknown: return many + " without vectors of a known kind";
         case Leftovers::kinds: break;

@@ -6,15 +6,28 @@ Only field numbers and types stand here, as the format's public schema has them;
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.internal.decoder import _DecodeVarint
 from google.protobuf.internal.encoder import _VarintBytes
 
-__all__ = ["MESSAGES", "OvfFile", "Plane", "delimited", "read_ovf", "write_ovf"]
+from support.build_rows import Row, as_row
+
+__all__ = [
+    "MESSAGES",
+    "OvfFile",
+    "Plane",
+    "block",
+    "delimited",
+    "expected_rows",
+    "read_ovf",
+    "write_ovf",
+]
 
 _SCALARS: Final = {
     "f32": descriptor_pb2.FieldDescriptorProto.TYPE_FLOAT,
@@ -228,3 +241,88 @@ def write_ovf(ovf: OvfFile) -> bytes:
     struct.pack_into("<q", out, 4, len(out))
     out += delimited(lut)
     return bytes(out)
+
+
+def block(kind: str, points: list[float], **fields: Any) -> Any:
+    """A vector block of one kind with points; further fields by name."""
+    out = MESSAGES["Block"](**fields)
+    getattr(out, kind).SetInParent()
+    getattr(out, kind).points.extend(points)
+    return out
+
+
+_PLAIN: Final = {
+    "lines": ("contour", 2),
+    "hatches": ("hatch", 2),
+    "points": ("points", 2),
+    "lines_3d": ("contour", 3),
+    "hatches_3d": ("hatch", 3),
+    "points_3d": ("points", 3),
+    "adapted_lines": ("contour", 3),
+}
+
+
+def expected_rows(ovf: OvfFile) -> list[Row]:
+    """What a reader is to make of a file; written from the schema, not from the C++."""
+    styles = {entry.key for entry in ovf.job.params}
+    parts = {entry.key for entry in ovf.job.parts}
+    out: list[Row] = []
+    for layer, plane in enumerate(ovf.planes):
+        rows: list[Row] = []
+        for one in [*plane.blocks, *plane.shell.blocks]:
+            style = one.params if one.params or 0 in styles else None
+            part = one.meta.part if one.HasField("meta") and (one.meta.part or 0 in parts) else None
+            rows += [
+                as_row(
+                    layer,
+                    kind,
+                    points,
+                    build_style_id=style,
+                    model_id=part,
+                    laser_id=one.laser,
+                )
+                for kind, points in _shapes(one)
+            ] * (1 + one.repeats)
+        out += rows * (1 + plane.shell.repeats)
+    return out
+
+
+def _shapes(one: Any) -> list[tuple[str, Any]]:
+    name = one.WhichOneof("data")
+    if name in _PLAIN:
+        kind, stride = _PLAIN[name]
+        return [(kind, np.array(getattr(one, name).points, np.float32).reshape(-1, stride)[:, :2])]
+    if name == "adapted_hatches":
+        vectors = []
+        for sequence in one.adapted_hatches.sequences:
+            points = np.array(sequence.points, np.float32).reshape(-1, 3)[:, :2]
+            vectors += [points[at : at + 2] for at in range(len(points) - 1)]
+        return [("hatch", np.array(vectors, np.float32))]
+    if name == "arcs":
+        centers = np.array(one.arcs.centers, np.float32).reshape(-1, 2)
+        return [("contour", _arc(one.arcs, *center)) for center in centers.tolist()]
+    if name == "arcs_3d" and one.arcs_3d.dz == 0:
+        centers = np.array(one.arcs_3d.centers, np.float32).reshape(-1, 3)
+        return [("contour", _arc(one.arcs_3d, x, y)) for x, y, _ in centers.tolist()]
+    return []
+
+
+def _arc(arc: Any, x: float, y: float) -> Any:
+    """Points of an arc, chords within 5 um of it and turning 10 degrees at most."""
+    radius = math.hypot(arc.dx, arc.dy)
+    turn = math.radians(10)
+    if radius > 0.005:
+        turn = min(turn, 2 * math.acos(1 - 0.005 / radius))
+    chords = max(1, math.ceil(abs(arc.angle) * math.pi / 180 / turn))
+    points = []
+    for at in range(chords + 1):
+        angle = arc.angle * math.pi / 180 / chords * at
+        if at == chords and arc.angle and math.fmod(arc.angle, 360) == 0:
+            angle = 0
+        points.append(
+            (
+                x + arc.dx * math.cos(angle) + arc.dy * math.sin(angle),
+                y - arc.dx * math.sin(angle) + arc.dy * math.cos(angle),
+            )
+        )
+    return points
