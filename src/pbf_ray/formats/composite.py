@@ -136,12 +136,14 @@ class CompositeSource:
         member, inner = self._member[rows], self._inner[rows]
         parts: list[_Columns] = []
         damage: list[Damage] = []
+        warnings: list[Damage] = []
         for place in np.unique(member).tolist():
             for first, behind in _runs(np.sort(inner[member == place])):
                 batch = self._members[place].source.read(first, behind, skip_damaged=skip_damaged)
                 damage += [self._outside(one, place) for one in batch.damage]
+                warnings += [self._outside(one, place) for one in batch.warnings]
                 parts.append(self._columns(place, batch))
-        return _batch(parts, self.z_mm[start:stop], start, tuple(damage))
+        return _batch(parts, self.z_mm[start:stop], start, tuple(damage), tuple(warnings))
 
     def _columns(self, place: int, batch: BuildBatch) -> _Columns:
         member = self._members[place]
@@ -178,7 +180,11 @@ class _Columns:
 
 
 def _batch(
-    parts: list[_Columns], z_mm: npt.NDArray[np.float64], start: int, damage: tuple[Damage, ...]
+    parts: list[_Columns],
+    z_mm: npt.NDArray[np.float64],
+    start: int,
+    damage: tuple[Damage, ...],
+    warnings: tuple[Damage, ...],
 ) -> BuildBatch:
     """The rows of all parts, ordered by layer, member, and place in the member."""
     geometries = pa.concat_tables(
@@ -224,7 +230,7 @@ def _batch(
         pa.array(first_point, pa.int64()),
         pa.array(points_before[first + geometry_count] - first_point, pa.int64()),
     ]
-    return BuildBatch(pa.table(columns, schema=BUILD_LAYERS), geometries, coordinates, damage)
+    return BuildBatch(pa.table(columns, schema=BUILD_LAYERS), geometries, coordinates, damage, warnings)
 
 
 def _runs(numbers: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
