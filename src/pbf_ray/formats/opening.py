@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pbf_ray.errors import BuildFileError
@@ -10,11 +11,12 @@ from pbf_ray.formats import _core
 from pbf_ray.formats.build_file import BuildFile
 from pbf_ray.formats.layer_source import NativeSource, build_file_errors
 from pbf_ray.formats.limits import ReadLimits
+from pbf_ray.formats.scan_folder import open_scan_folder
 
 __all__ = ["BuildInput", "open_build"]
 
 BuildInput: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview"
-"""A path, or the bytes of a file."""
+"""A path (of a file, or of a folder of scan XML files), or the bytes of a file."""
 
 
 def open_build(
@@ -28,7 +30,8 @@ def open_build(
     """Open a build file: its header and its index are read, its layers when they are asked for.
 
     Args:
-        file: A path (it is memory-mapped: it must not be shortened while it is in use), or bytes.
+        file: A path (it is memory-mapped: it must not be shortened while it is in use), or bytes;
+            or a folder of scan XML files, one per layer.
         format: Its format, where its bytes are not to be asked.
         limits: How much is read at most.
         on_damage: ``"raise"``: what is damaged is an error. ``"skip"``: what can be read is read,
@@ -48,6 +51,9 @@ def open_build(
     else:
         path = os.fspath(file)
         name = name or path
+        if Path(path).is_dir():
+            source = open_scan_folder(Path(path), limits, tolerate_damage=tolerate)
+            return BuildFile(name, source, on_damage=on_damage)
         with build_file_errors(name):
             format = format or _recognised(name, _core.sniff_file(path))
             reader = _core.Reader.open_file(path, format, limits.native(), tolerate)
