@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pbf_ray.kafka.handling import Outcome, Verdict
@@ -80,64 +80,79 @@ class ConsumerBooks:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._now = ConsumerMetrics()
+        self._ends = dict.fromkeys(Verdict, 0)
+        self._received = 0
+        self._finished = 0
+        self._retries = 0
+        self._handler_seconds = 0.0
+        self._partitions = 0
+        self._rebalances = 0
+        self._lost_partitions = 0
+        self._paused = False
+        self._commits = 0
+        self._commit_failures = 0
+        self._vanished = 0
+        self._last_record_s: float | None = None
+        self._last_commit_s: float | None = None
         self._committed: dict[_Key, int] = {}
 
     def read(self) -> ConsumerMetrics:
         """The metrics as they are now."""
         with self._lock:
-            return replace(self._now, committed=dict(self._committed))
+            return ConsumerMetrics(
+                received=self._received,
+                processed=self._ends[Verdict.PROCESSED],
+                dead_letters=self._ends[Verdict.DEAD_LETTER],
+                abandoned=self._ends[Verdict.ABANDONED] + self._ends[Verdict.FAILED],
+                in_flight=self._received - self._finished,
+                retries=self._retries,
+                handler_seconds=self._handler_seconds,
+                partitions=self._partitions,
+                rebalances=self._rebalances,
+                lost_partitions=self._lost_partitions,
+                paused=self._paused,
+                commits=self._commits,
+                commit_failures=self._commit_failures,
+                vanished=self._vanished,
+                last_record_s=self._last_record_s,
+                last_commit_s=self._last_commit_s,
+                committed=dict(self._committed),
+            )
 
     @property
     def in_flight(self) -> int:
         """Records taken and not finished."""
-        return self._now.in_flight
+        return self._received - self._finished
 
     def take(self, records: int) -> None:
         """Records were taken."""
         with self._lock:
-            self._now = replace(
-                self._now,
-                received=self._now.received + records,
-                in_flight=self._now.in_flight + records,
-                last_record_s=self._clock(),
-            )
+            self._received += records
+            self._last_record_s = self._clock()
 
     def finish(self, outcome: Outcome) -> None:
         """Records have come to an end."""
-        count = len(outcome.records)
-        ends = {Verdict.PROCESSED: "processed", Verdict.DEAD_LETTER: "dead_letters"}
-        name = ends.get(outcome.verdict, "abandoned")
         with self._lock:
-            now = self._now
-            self._now = replace(
-                now,
-                in_flight=now.in_flight - count,
-                retries=now.retries + outcome.retries,
-                handler_seconds=now.handler_seconds + outcome.seconds,
-                **{name: getattr(now, name) + count},
-            )
+            self._ends[outcome.verdict] += len(outcome.records)
+            self._finished += len(outcome.records)
+            self._retries += outcome.retries
+            self._handler_seconds += outcome.seconds
 
     def rebalance(self, partitions: int, *, lost: int = 0) -> None:
         """Partitions have come or gone; so many are owned now."""
         with self._lock:
-            self._now = replace(
-                self._now,
-                partitions=partitions,
-                rebalances=self._now.rebalances + 1,
-                lost_partitions=self._now.lost_partitions + lost,
-            )
+            self._partitions = partitions
+            self._rebalances += 1
+            self._lost_partitions += lost
 
     def pause(self, paused: bool) -> None:
         """Fetching is paused, or goes on."""
-        if paused != self._now.paused:
-            with self._lock:
-                self._now = replace(self._now, paused=paused)
+        self._paused = paused
 
     def vanish(self, records: int) -> None:
         """Records were gone before they could be taken."""
         with self._lock:
-            self._now = replace(self._now, vanished=self._now.vanished + records)
+            self._vanished += records
 
     def own(self, committed: Mapping[_Key, int | None]) -> None:
         """Partitions were assigned, of which the group has committed so much."""
@@ -150,11 +165,8 @@ class ConsumerBooks:
     def commit(self, taken: Mapping[_Key, int], *, refused: bool) -> None:
         """The broker has answered a commit."""
         with self._lock:
-            now = self._now
             self._committed.update(taken)
-            self._now = replace(
-                now,
-                commits=now.commits + bool(taken),
-                commit_failures=now.commit_failures + refused,
-                last_commit_s=self._clock() if taken else now.last_commit_s,
-            )
+            self._commit_failures += refused
+            if taken:
+                self._commits += 1
+                self._last_commit_s = self._clock()
