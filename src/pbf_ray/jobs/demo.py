@@ -212,7 +212,7 @@ class DemoJob:
                 target = TopicTarget(producer, TOPIC)
                 fed = ProduceJob(twin, target, speed=speed, stop=self._stop_feeding).run()
             if fed.error is not None:
-                raise fed.error
+                raise fed.error  # noqa: TRY301 - it is handled as whatever else ends the feeding
             self.truth = twin.ground_truth
             write_ground_truth(twin.ground_truth, self.truth_path)
             if not self._stop_feeding.is_set() and self._job is not None:

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from pbf_ray.config.kafka_clients import ConsumerSettings
 from pbf_ray.errors import BrokerError, OffsetsVanishedError, TopicMissingError
 from pbf_ray.kafka.client import ClientErrors, client_config, kafka_error, translate_error
+from pbf_ray.kafka.client_defaults import consumer_defaults
 from pbf_ray.kafka.consumed_record import ConsumedRecord
 
 __all__ = ["GroupMembership", "Starts"]
@@ -78,7 +79,7 @@ class GroupMembership:
         config = client_config(
             bootstrap_servers,
             client,
-            defaults=_defaults(options, client),
+            defaults=consumer_defaults(options, client),
             fixed={
                 "group.id": group_id,
                 # Where there is nothing committed the start is found here; what is left is an
@@ -313,24 +314,3 @@ def _record(message: Any) -> ConsumedRecord:
 
 def _offset(place: TopicPartition) -> int | None:
     return place.offset if place.offset >= 0 else None
-
-
-def _defaults(options: ConsumerSettings, client: Mapping[str, str]) -> dict[str, str]:
-    defaults = {
-        "max.poll.interval.ms": _ms(options.max_poll_interval_s),
-        # A partition's share of what is fetched ahead; the window in flight comes on top.
-        "queued.max.messages.kbytes": "16384",
-        "fetch.queue.backoff.ms": "5",
-    }
-    if client.get("group.protocol") != "consumer":
-        # With the newer protocol the broker has these.
-        defaults |= {
-            "heartbeat.interval.ms": _ms(options.heartbeat_s),
-            "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": _ms(options.session_timeout_s),
-        }
-    return defaults
-
-
-def _ms(seconds: float) -> str:
-    return str(round(seconds * 1000))

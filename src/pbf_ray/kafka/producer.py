@@ -16,7 +16,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from pbf_ray.config.kafka_clients import ProducerSettings
 from pbf_ray.errors import BrokerError, BufferFullError, RecordRefusedError
 from pbf_ray.kafka.client import NO_SETTINGS, ClientErrors, client_config, translate_error
+from pbf_ray.kafka.client_defaults import producer_defaults
 from pbf_ray.kafka.deliveries import BatchDelivery, Delivery, ProducerMetrics
+from pbf_ray.kafka.producer_books import ProducerBooks
 from pbf_ray.kafka.record_json import RecordEncoder, default_producer_id, message_of
 from pbf_ray.kafka.sensor_source import RecordFields, SensorMessage
 
@@ -49,9 +51,6 @@ class RecordProducer:
         client: Further librdkafka settings; they override ``options``.
         options: Sizes and time-outs; the defaults are those of ``[producer]``.
         clock: Seconds since 1970.
-
-    Attributes:
-        first_error: Why the first of the failed records failed, None while none has.
     """
 
     def __init__(
@@ -63,28 +62,19 @@ class RecordProducer:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.options = options or ProducerSettings()
-        self.first_error: BrokerError | None = None
         self._address = bootstrap_servers
-        self._clock = clock
         self._encoder = RecordEncoder(
             self.options.producer_id or default_producer_id(), clock=clock
         )
         self._errors = ClientErrors("producer")
-        self._lock = threading.Lock()
-        self._accepted = 0
-        self._sent = 0
-        self._given_up = 0
-        self._refused = 0
-        self._sent_bytes = 0
-        self._retries = 0
-        self._last_sent_s: float | None = None
-        self._untold: BrokerError | None = None
+        self._books = ProducerBooks(clock)
+        self._batch_lock = threading.Lock()
         self._closed = False
         self._producer = Producer(
             client_config(
                 bootstrap_servers,
                 client,
-                defaults=_defaults(self.options),
+                defaults=producer_defaults(self.options),
                 fixed={"acks": "all", "enable.idempotence": "true"},
             )
             | {"error_cb": self._errors, "stats_cb": self._counted, "on_delivery": self._delivered}
@@ -136,8 +126,7 @@ class RecordProducer:
             message["on_delivery"] = partial(self._delivered, told=on_delivery)
         room_s = self.options.max_block_s if max_block_s is None else max_block_s
         deadline: float | None = None
-        with self._lock:
-            self._accepted += 1  # before it can be acknowledged in another thread
+        self._books.accept()  # before it can be acknowledged in another thread
         try:
             while True:
                 try:
@@ -216,33 +205,30 @@ class RecordProducer:
 
         def settle(index: int, delivery: Delivery) -> None:
             nonlocal left
-            with self._lock:
+            with self._batch_lock:
                 outcomes[index] = delivery
                 left -= 1
 
         ended: BrokerError | None = None
         for index, record in enumerate(records):
-            with self._lock:
+            with self._batch_lock:
                 outcomes.append(Delivery("queued", topic))
                 left += 1
-            try:
-                if ended is not None:
-                    with self._lock:
-                        self._refused += 1
-                    settle(index, Delivery("failed", topic, error=ended))
+            if ended is None:
+                try:
+                    self.send_record(topic, record, on_delivery=partial(settle, index))
                     continue
-                self.send_record(topic, record, on_delivery=partial(settle, index))
-            except RecordRefusedError as refused:
-                settle(index, Delivery("failed", topic, error=refused))
-            except BrokerError as error:
-                ended = error
-                with self._lock:
-                    self._note_failure(error)
-                settle(index, Delivery("failed", topic, error=error))
+                except RecordRefusedError as refused:
+                    settle(index, Delivery("failed", topic, error=refused))
+                    continue
+                except BrokerError as error:
+                    ended = error
+            self._books.refuse(ended)
+            settle(index, Delivery("failed", topic, error=ended))
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while left and (wait_s := _left(deadline)) > 0:
             self._producer.poll(min(_SLICE_S, wait_s))
-        with self._lock:
+        with self._batch_lock:
             return BatchDelivery(tuple(outcomes))
 
     # -- the books -------------------------------------------------------------------------
@@ -250,36 +236,32 @@ class RecordProducer:
     @property
     def sent(self) -> int:
         """Records that the broker has acknowledged."""
-        return self._sent
+        return self._books.read().sent
 
     @property
     def failed(self) -> int:
         """Records that were given up, or refused at once."""
-        return self._given_up + self._refused
+        return self._books.read().failed
 
     @property
     def waiting(self) -> int:
         """Records that were accepted and are neither sent nor failed yet."""
-        with self._lock:
-            return self._accepted - self._sent - self._given_up
+        return self._books.read().queued
 
     @property
     def sent_bytes(self) -> int:
         """Key and value bytes of the acknowledged records."""
-        return self._sent_bytes
+        return self._books.read().sent_bytes
+
+    @property
+    def first_error(self) -> BrokerError | None:
+        """Why the first of the failed records failed, None while none has."""
+        return self._books.first_error
 
     def metrics(self) -> ProducerMetrics:
         """The books as they are now; from any thread, at any time."""
         self._producer.poll(0)
-        with self._lock:
-            return ProducerMetrics(
-                sent=self._sent,
-                failed=self._given_up + self._refused,
-                queued=self._accepted - self._sent - self._given_up,
-                sent_bytes=self._sent_bytes,
-                retries=self._retries,
-                last_sent_s=self._last_sent_s,
-            )
+        return self._books.read()
 
     def flush(self, timeout_s: float) -> int:
         """Wait until every accepted record is either sent or failed.
@@ -311,8 +293,8 @@ class RecordProducer:
             timeout_s = self.options.delivery_timeout_s + self.options.request_timeout_s
         left = self.flush(timeout_s)
         self._closed = not left
-        if self._untold is not None:
-            untold, self._untold = self._untold, None
+        untold = self._books.take_untold()
+        if untold is not None:
             raise untold
         if left:
             why = self._errors.text(f"no acknowledgement in {timeout_s:g} s")
@@ -345,19 +327,12 @@ class RecordProducer:
         try:
             return message_of(record, self._encoder, topic)
         except RecordRefusedError as refused:
-            with self._lock:
-                self._note_failure(refused)
+            self._books.refuse(refused)
             raise
-
-    def _note_failure(self, error: BrokerError) -> None:
-        """Count a record that never came into the buffer; with the lock."""
-        self._refused += 1
-        self.first_error = self.first_error or error
 
     def _not_taken(self, error: BaseException, topic: str, room_s: float) -> None:
         """Take the record off the books again, and raise what its sender is to know."""
-        with self._lock:
-            self._accepted -= 1
+        self._books.withdraw()
         if isinstance(error, BufferError):
             raise BufferFullError(
                 self._address,
@@ -369,79 +344,49 @@ class RecordProducer:
             raise error
         told = translate_error(error, address=self._address, topic=topic)
         if isinstance(told, RecordRefusedError):
-            with self._lock:
-                self._note_failure(told)
+            self._books.refuse(told)
         raise told from error
 
     def _delivered(
         self, error: KafkaError | None, message: Message, told: _OnDelivery | None = None
     ) -> None:
-        topic, partition = message.topic() or "", message.partition()
+        topic = message.topic() or ""
         failure: BrokerError | None = None
-        if error is not None:
-            failure = translate_error(error, address=self._address, topic=topic)
-            if failure.transient and self._errors.last is not None:
-                # "Timed out" is what the record knows; the connection knows why.
-                failure = translate_error(
-                    self._errors.last, address=self._address, resource=f"topic {topic}"
-                )
-        size = 0 if error else len(message.key() or b"") + len(message.value() or b"")
-        first = False
-        with self._lock:
-            if failure is None:
-                self._sent += 1
-                self._sent_bytes += size
-                self._last_sent_s = self._clock()
-            else:
-                self._given_up += 1
-                first = self.first_error is None
-                self.first_error = self.first_error or failure
-                if told is None:
-                    self._untold = self._untold or failure
-        if failure is None:
+        if error is None:
+            self._books.acknowledge(len(message.key() or b"") + len(message.value() or b""))
             self._errors.clear()
-        elif first:
-            _log.error("the first record that could not be delivered: %s", failure)
+        else:
+            failure = self._failure(error, topic)
+            if self._books.give_up(failure, told=told is not None):
+                _log.error("the first record that could not be delivered: %s", failure)
         if told is None:
             return
-        place = -1 if partition is None or partition < 0 else partition
-        offset = message.offset()
+        partition, offset = message.partition(), message.offset()
+        delivery = Delivery(
+            "sent" if failure is None else "failed",
+            topic,
+            -1 if partition is None or partition < 0 else partition,
+            -1 if failure is not None or offset is None or offset < 0 else offset,
+            failure,
+        )
         try:
-            told(
-                Delivery(
-                    "sent" if failure is None else "failed",
-                    topic,
-                    place,
-                    -1 if failure is not None or offset is None or offset < 0 else offset,
-                    failure,
-                )
-            )
+            told(delivery)
         except Exception:  # noqa: BLE001 - it is the caller's
             # Raised from here it would come out of the sending of some other record.
             _log.exception("on_delivery raised; the record is accounted for")
 
+    def _failure(self, error: KafkaError, topic: str) -> BrokerError:
+        failure = translate_error(error, address=self._address, topic=topic)
+        last = self._errors.last
+        if failure.transient and last is not None:
+            # "Timed out" is what the record knows; the connection knows why.
+            failure = translate_error(last, address=self._address, resource=f"topic {topic}")
+        return failure
+
     def _counted(self, statistics: str) -> None:
         brokers = json.loads(statistics).get("brokers", {}).values()
-        self._retries = sum(int(broker.get("txretries", 0)) for broker in brokers)
+        self._books.retries = sum(int(broker.get("txretries", 0)) for broker in brokers)
 
 
 def _left(deadline: float | None) -> float:
     return float("inf") if deadline is None else deadline - time.monotonic()
-
-
-def _defaults(options: ProducerSettings) -> dict[str, str]:
-    """The names and defaults of the stack that pbf_ray replaces, in librdkafka's spelling."""
-    return {
-        "batch.size": str(options.batch_bytes),
-        "compression.type": options.compression,
-        "delivery.timeout.ms": str(round(options.delivery_timeout_s * 1000)),
-        "linger.ms": str(options.linger_ms),
-        "max.in.flight.requests.per.connection": "5",
-        "message.max.bytes": str(options.max_record_bytes),
-        "queue.buffering.max.kbytes": str(options.buffer_bytes // 1024),
-        "request.timeout.ms": str(round(options.request_timeout_s * 1000)),
-        "retry.backoff.ms": "100",
-        "statistics.interval.ms": "5000",
-        # How long records for a topic that does not exist wait for it to appear.
-        "topic.metadata.propagation.max.ms": "5000",
-    }
