@@ -172,7 +172,10 @@ class RecordConsumer:
             books=self._books,
             stopping=lambda: self._stopping,
         )
-        loop.run(also_needed=() if letters is None else (options.dead_letter_topic,))
+        loop.run(
+            () if letters is None else (options.dead_letter_topic,),
+            patience_s=min(10.0, self._connect_timeout_s),
+        )
 
 
 @contextmanager

@@ -88,11 +88,12 @@ class ConsumerLoop:
             committed=self._commit_ended,
         )
 
-    def run(self, also_needed: Sequence[str]) -> None:
+    def run(self, also_needed: Sequence[str] = (), *, patience_s: float = 10.0) -> None:
         """Consume until it is told to stop; then finish what was taken, commit, leave.
 
         Args:
             also_needed: Topics that have to exist besides those that are read.
+            patience_s: How long new topics may take to be known, seconds.
 
         Raises:
             PbfRayError: What has ended it; what was done before is committed.
@@ -100,7 +101,7 @@ class ConsumerLoop:
         """
         self._lanes.start()
         try:
-            self._group.require_topics([*self._topics, *also_needed])
+            self._group.require_topics([*self._topics, *also_needed], patience_s)
             while not self._stopping() and self._failure is None:
                 self._turn()
         except BrokerError as error:

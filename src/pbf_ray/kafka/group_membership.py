@@ -94,7 +94,8 @@ class GroupMembership:
         strategy = str(config.get("partition.assignment.strategy", ""))
         self._cooperative = "cooperative" in strategy or config.get("group.protocol") == "consumer"
         self._failures: deque[Exception] = deque()
-        self._owned: set[_Key] = set()
+        # Where the reading of each partition began: its position until something was read.
+        self._owned: dict[_Key, int] = {}
         self._paused = False
         self._consumer = Consumer(
             config | {"error_cb": self._errors, "on_commit": self._commit_ended}
@@ -162,15 +163,23 @@ class GroupMembership:
         return OffsetsVanishedError(topic, partition, wanted=wanted, first=first, last=last)
 
     def skip_to(self, topic: str, partition: int, offset: int) -> None:
-        """Read a partition from another offset on."""
+        """Read an owned partition from another offset on."""
         place = TopicPartition(topic, partition, offset)
         if self._cooperative:
             self._consumer.incremental_unassign([TopicPartition(topic, partition)])
             self._consumer.incremental_assign([place])
         else:
-            self._consumer.seek(place)
+            # This protocol knows only whole assignments, and a seek does not wake the partition.
+            self._owned[topic, partition] = offset
+            found = self._consumer.position([TopicPartition(*key) for key in self._owned])
+            self._consumer.assign([place, *(self._where(one) for one in found if one != place)])
         if self._paused:
-            self._consumer.pause([TopicPartition(topic, partition)])
+            self._consumer.pause([TopicPartition(*key) for key in self._owned])
+
+    def _where(self, found: TopicPartition) -> TopicPartition:
+        start = self._owned[found.topic, found.partition]
+        offset = start if found.offset < 0 else found.offset
+        return TopicPartition(found.topic, found.partition, offset)
 
     def pause(self, wanted: bool) -> None:
         """Fetch nothing more of what is owned, or go on."""
@@ -216,7 +225,7 @@ class GroupMembership:
     def _on_assign(self, consumer: Consumer, places: _Partitions) -> None:
         try:
             starts = self._starts(places)
-            self._owned |= starts.keys()
+            self._owned |= {key: start for key, (start, _) in starts.items()}
             self._gained(starts)
             positions = [TopicPartition(*key, start) for key, (start, _) in starts.items()]
             if self._cooperative:
@@ -240,7 +249,8 @@ class GroupMembership:
             tell(keys)
         except Exception as error:  # noqa: BLE001 - raised by receive, for there is no way from here
             self._failures.append(error)
-        self._owned -= set(keys)
+        for key in keys:
+            self._owned.pop(key, None)
 
     def _starts(self, places: _Partitions) -> Starts:
         """Where to begin; asked until the broker answers, for a time the group bears."""
@@ -272,7 +282,7 @@ class GroupMembership:
 
     # -- the beginning and the end ---------------------------------------------------------
 
-    def require_topics(self, topics: Sequence[str], patience_s: float = 10.0) -> None:
+    def require_topics(self, topics: Sequence[str], patience_s: float) -> None:
         """See that the topics exist; a new one is given a moment to be known.
 
         Raises:
