@@ -75,6 +75,7 @@ class ConsumerLoop:
         self._gate = IntakeGate(options.max_in_flight_records, options.max_in_flight_bytes)
         self._failure: BaseException | None = None
         self._next_commit_s = 0.0
+        self._refused = False
         self._drain_s = options.drain_s
         self._group = GroupMembership(
             bootstrap_servers,
@@ -219,7 +220,9 @@ class ConsumerLoop:
         self._assignment.committed(taken)
         self._books.commit(taken, refused=error is not None)
         if error is not None:
-            _log.warning("group %s: a commit was not taken: %s", self._group_id, error)
+            level = logging.DEBUG if self._refused else logging.WARNING
+            _log.log(level, "group %s: a commit was not taken: %s", self._group_id, error)
+        self._refused = error is not None
 
     # -- the end ---------------------------------------------------------------------------
 
