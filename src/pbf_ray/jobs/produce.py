@@ -164,7 +164,14 @@ class ProduceJob:
 
     def _send_what_comes(self) -> bool:
         """Send until the source raises or ends; whether it has ended."""
-        records = pace(self._messages(), speed=self._speed, rate=self._rate, stop=self._stop)
+        records = pace(
+            self._messages(),
+            speed=self._speed,
+            rate=self._rate,
+            stop=self._stop,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
         while self._error is None:
             try:
                 record = next(records, None)
