@@ -231,19 +231,21 @@ class ConsumerLoop:
         for tenure in self._assignment:
             tenure.hurry.set()
         deadline = time.monotonic() + self._drain_s
-        self._group.pause(True)
         try:
+            self._group.pause(True)
             while self._books.in_flight and time.monotonic() < deadline:
                 self._settle(_POLL_S)
                 # Still a member: rebalances are answered.
-                self._take(self._group.receive(1, 0.0))
+                self._take(self._receive(1, 0.0))
         except BrokerError as error:
             self._failure = self._failure or error
         finally:
             self._drain_s = 0.0
             self._settle(0.0)
-            self._group.commit(self._assignment.to_commit(), wait=True)
-            self._group.close()
+            try:
+                self._group.commit(self._assignment.to_commit(), wait=True)
+            finally:
+                self._group.close()
             if not self._lanes.close(1.0):
                 _log.warning("group %s: a handler has not returned", self._group_id)
             self._settle(0.0)

@@ -22,16 +22,16 @@ HANDLER_FAILED: Final = "handler_failed"
 
 DEAD_LETTER_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "pbf.origin.topic": "topic of the record",
-        "pbf.origin.partition": "its partition",
-        "pbf.origin.offset": "its offset",
-        "pbf.origin.timestamp_ms": "its Kafka timestamp, ms since 1970; -1 for none",
-        "pbf.reason": f"reason code; of a consumer `{HANDLER_FAILED}`",
-        "pbf.error": "what was raised last",
-        "pbf.attempts": "how often it was tried",
-        "pbf.group": "consumer group that gave it up",
-        "pbf.failed_at_ms": "when, ms since 1970",
-        "pbf.value_left_out": "bytes of the value, where the topic could not take it as well",
+        "pbf-origin-topic": "topic of the record",
+        "pbf-origin-partition": "its partition",
+        "pbf-origin-offset": "its offset",
+        "pbf-origin-timestamp-ms": "its Kafka timestamp, ms since 1970; -1 for none",
+        "pbf-reason": f"reason code; of a consumer `{HANDLER_FAILED}`",
+        "pbf-detail": "what was raised last",
+        "pbf-attempts": "how often it was tried",
+        "pbf-group": "consumer group that gave it up",
+        "pbf-failed-at-ms": "when, ms since 1970",
+        "pbf-value": "only where the topic could not take the value as well: that it is left out",
     }
 )
 """Headers of a dead letter, all UTF-8 text, and what they say; those of the record follow."""
@@ -83,7 +83,8 @@ class DeadLetterTopic:
         except RecordRefusedError:
             size = len(record.value or b"")
             _log.warning("%s: %d bytes are too many for %s", record.place, size, self._topic)
-            headers = [*headers, ("pbf.value_left_out", str(size))]
+            note = f"left out: {size} bytes are too large for this topic"
+            headers = [*headers, ("pbf-value", note)]
             self._write(record.key, None, headers)
 
     def _headers(
@@ -91,15 +92,15 @@ class DeadLetterTopic:
     ) -> list[tuple[str, bytes | str | None]]:
         text = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
         return [
-            ("pbf.origin.topic", record.topic),
-            ("pbf.origin.partition", str(record.partition)),
-            ("pbf.origin.offset", str(record.offset)),
-            ("pbf.origin.timestamp_ms", str(record.timestamp_ms)),
-            ("pbf.reason", HANDLER_FAILED),
-            ("pbf.error", text.encode("utf-8", "replace")),
-            ("pbf.attempts", str(attempts)),
-            ("pbf.group", self._group_id),
-            ("pbf.failed_at_ms", str(round(self._clock() * 1000))),
+            ("pbf-origin-topic", record.topic),
+            ("pbf-origin-partition", str(record.partition)),
+            ("pbf-origin-offset", str(record.offset)),
+            ("pbf-origin-timestamp-ms", str(record.timestamp_ms)),
+            ("pbf-reason", HANDLER_FAILED),
+            ("pbf-detail", text.encode("utf-8", "replace")),
+            ("pbf-attempts", str(attempts)),
+            ("pbf-group", self._group_id),
+            ("pbf-failed-at-ms", str(round(self._clock() * 1000))),
             *record.headers,
         ]
 

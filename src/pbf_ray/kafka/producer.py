@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from typing import TYPE_CHECKING, Self
 
 from pbf_ray.config.kafka_clients import ProducerSettings
-from pbf_ray.errors import BrokerError, BufferFullError, RecordRefusedError
-from pbf_ray.kafka.client import NO_SETTINGS, ClientErrors, client_config, translate_error
+from pbf_ray.errors import BrokerError, RecordRefusedError
+from pbf_ray.kafka.client import NO_SETTINGS, client_config
 from pbf_ray.kafka.client_defaults import producer_defaults
 from pbf_ray.kafka.deliveries import BatchDelivery, Delivery, ProducerMetrics
 from pbf_ray.kafka.producer_books import ProducerBooks
+from pbf_ray.kafka.producer_client import OnDelivery, ProducerClient
 from pbf_ray.kafka.record_json import RecordEncoder, default_producer_id, message_of
 from pbf_ray.kafka.sensor_source import RecordFields, SensorMessage
 
@@ -27,10 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordProducer"]
 
-_log = logging.getLogger(__name__)
-
 _Headers = list[tuple[str, bytes | str | None]]
-_OnDelivery = Callable[[Delivery], object]
 
 # Waits in the client's code cannot be interrupted: none is longer than this.
 _SLICE_S = 0.25
@@ -43,8 +37,8 @@ class RecordProducer:
     0 none is queued. A failure is told once: raised by ``send``, given to ``on_delivery``, or
     else raised by ``close``. Thread-safe. As a context manager it closes on the way out.
 
-    Acknowledgements are taken, and ``on_delivery`` called, within the calls of this class: in a
-    thread of their own they would fight with the sender over the interpreter's lock.
+    Acknowledgements are taken, and ``on_delivery`` called, within the calls of this class; and
+    in a thread of its own once nobody has called for a second.
 
     Args:
         bootstrap_servers: Comma-separated ``host:port``.
@@ -66,19 +60,17 @@ class RecordProducer:
         self._encoder = RecordEncoder(
             self.options.producer_id or default_producer_id(), clock=clock
         )
-        self._errors = ClientErrors("producer")
         self._books = ProducerBooks(clock)
         self._batch_lock = threading.Lock()
         self._closed = False
-        self._producer = Producer(
-            client_config(
-                bootstrap_servers,
-                client,
-                defaults=producer_defaults(self.options),
-                fixed={"acks": "all", "enable.idempotence": "true"},
-            )
-            | {"error_cb": self._errors, "stats_cb": self._counted, "on_delivery": self._delivered}
+        config = client_config(
+            bootstrap_servers,
+            client,
+            defaults=producer_defaults(self.options),
+            fixed={"acks": "all", "enable.idempotence": "true"},
         )
+        self._longest_s = _seconds(config["delivery.timeout.ms"]) + self.options.request_timeout_s
+        self._client = ProducerClient(config, self._books)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -96,7 +88,7 @@ class RecordProducer:
         timestamp_ms: int | None = None,
         headers: _Headers | None = None,
         *,
-        on_delivery: _OnDelivery | None = None,
+        on_delivery: OnDelivery | None = None,
         max_block_s: float | None = None,
     ) -> None:
         """Queue one message; waits only while the buffer is full.
@@ -120,27 +112,14 @@ class RecordProducer:
             raise ValueError(f"timestamp_ms is {timestamp_ms}; Kafka wants a positive one")
         if self._closed:
             raise ValueError("the producer is closed")
-        # librdkafka takes 0 for "now".
-        message: dict[str, Any] = {"timestamp": timestamp_ms or 0, "headers": headers}
-        if on_delivery is not None:
-            message["on_delivery"] = partial(self._delivered, told=on_delivery)
+        message = {
+            "key": key,
+            "value": value,
+            "timestamp": timestamp_ms or 0,  # librdkafka takes 0 for "now"
+            "headers": headers,
+        }
         room_s = self.options.max_block_s if max_block_s is None else max_block_s
-        deadline: float | None = None
-        self._books.accept()  # before it can be acknowledged in another thread
-        try:
-            while True:
-                try:
-                    self._producer.produce(topic, value=value, key=key, **message)
-                    break
-                except BufferError:
-                    now = time.monotonic()
-                    deadline = now + room_s if deadline is None else deadline
-                    if now >= deadline:
-                        raise
-                    self._producer.poll(min(0.1, deadline - now))
-        except BaseException as error:  # noqa: BLE001 - raised again there
-            self._not_taken(error, topic, room_s)
-        self._producer.poll(0)
+        self._client.queue(topic, message, on_delivery=on_delivery, room_s=room_s)
 
     def send_record(
         self,
@@ -148,7 +127,7 @@ class RecordProducer:
         record: RecordFields | SensorMessage,
         *,
         headers: _Headers | None = None,
-        on_delivery: _OnDelivery | None = None,
+        on_delivery: OnDelivery | None = None,
         max_block_s: float | None = None,
     ) -> None:
         """Queue one record: as JSON with ``_metadata``, keyed by its ``sensor_id``.
@@ -227,7 +206,7 @@ class RecordProducer:
             settle(index, Delivery("failed", topic, error=ended))
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while left and (wait_s := _left(deadline)) > 0:
-            self._producer.poll(min(_SLICE_S, wait_s))
+            self._client.poll(min(_SLICE_S, wait_s))
         with self._batch_lock:
             return BatchDelivery(tuple(outcomes))
 
@@ -260,7 +239,7 @@ class RecordProducer:
 
     def metrics(self) -> ProducerMetrics:
         """The books as they are now; from any thread, at any time."""
-        self._producer.poll(0)
+        self._client.poll(0.0)
         return self._books.read()
 
     def flush(self, timeout_s: float) -> int:
@@ -271,7 +250,7 @@ class RecordProducer:
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            self._producer.flush(max(0.0, min(_SLICE_S, _left(deadline))))
+            self._client.flush(max(0.0, min(_SLICE_S, _left(deadline))))
             left = self.waiting
             if not left or _left(deadline) <= 0:
                 return left
@@ -290,14 +269,16 @@ class RecordProducer:
             BrokerError: If records failed, or still wait after ``timeout_s`` seconds.
         """
         if timeout_s is None:
-            timeout_s = self.options.delivery_timeout_s + self.options.request_timeout_s
+            timeout_s = self._longest_s
         left = self.flush(timeout_s)
-        self._closed = not left
+        if not left:
+            self._closed = True
+            self._client.close()
         untold = self._books.take_untold()
         if untold is not None:
             raise untold
         if left:
-            why = self._errors.text(f"no acknowledgement in {timeout_s:g} s")
+            why = self._client.why(f"no acknowledgement in {timeout_s:g} s")
             raise BrokerError(
                 f"{left} records were not delivered to {self._address}: {why}",
                 address=self._address,
@@ -330,62 +311,10 @@ class RecordProducer:
             self._books.refuse(refused)
             raise
 
-    def _not_taken(self, error: BaseException, topic: str, room_s: float) -> None:
-        """Take the record off the books again, and raise what its sender is to know."""
-        self._books.withdraw()
-        if isinstance(error, BufferError):
-            raise BufferFullError(
-                self._address,
-                self._errors.text("no acknowledgements in that time"),
-                waited_s=room_s,
-                queued=self.waiting,
-            ) from error
-        if not isinstance(error, KafkaException):
-            raise error
-        told = translate_error(error, address=self._address, topic=topic)
-        if isinstance(told, RecordRefusedError):
-            self._books.refuse(told)
-        raise told from error
 
-    def _delivered(
-        self, error: KafkaError | None, message: Message, told: _OnDelivery | None = None
-    ) -> None:
-        topic = message.topic() or ""
-        failure: BrokerError | None = None
-        if error is None:
-            self._books.acknowledge(len(message.key() or b"") + len(message.value() or b""))
-            self._errors.clear()
-        else:
-            failure = self._failure(error, topic)
-            if self._books.give_up(failure, told=told is not None):
-                _log.error("the first record that could not be delivered: %s", failure)
-        if told is None:
-            return
-        partition, offset = message.partition(), message.offset()
-        delivery = Delivery(
-            "sent" if failure is None else "failed",
-            topic,
-            -1 if partition is None or partition < 0 else partition,
-            -1 if failure is not None or offset is None or offset < 0 else offset,
-            failure,
-        )
-        try:
-            told(delivery)
-        except Exception:  # noqa: BLE001 - it is the caller's
-            # Raised from here it would come out of the sending of some other record.
-            _log.exception("on_delivery raised; the record is accounted for")
-
-    def _failure(self, error: KafkaError, topic: str) -> BrokerError:
-        failure = translate_error(error, address=self._address, topic=topic)
-        last = self._errors.last
-        if failure.transient and last is not None:
-            # "Timed out" is what the record knows; the connection knows why.
-            failure = translate_error(last, address=self._address, resource=f"topic {topic}")
-        return failure
-
-    def _counted(self, statistics: str) -> None:
-        brokers = json.loads(statistics).get("brokers", {}).values()
-        self._books.retries = sum(int(broker.get("txretries", 0)) for broker in brokers)
+def _seconds(milliseconds: object) -> float:
+    # librdkafka takes 0 for no limit.
+    return float(str(milliseconds)) / 1000.0 or float("inf")
 
 
 def _left(deadline: float | None) -> float:

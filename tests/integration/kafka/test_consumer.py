@@ -107,15 +107,15 @@ def test_a_poison_record_is_a_dead_letter_and_the_rest_goes_on(
     assert sorted(int(letter.value or b"") for letter in letters) == [7, 107, 207, 307]
     for letter in letters:
         told = {name: (text or b"").decode() for name, text in letter.headers}
-        place = (int(told["pbf.origin.partition"]), int(told["pbf.origin.offset"]))
+        place = (int(told["pbf-origin-partition"]), int(told["pbf-origin-offset"]))
         (origin,) = {r for r in calls.records if (r.partition, r.offset) == place}
         assert (letter.key, letter.value) == (origin.key, origin.value)
-        assert told["pbf.origin.topic"] == topic
-        assert told["pbf.origin.timestamp_ms"] == str(origin.timestamp_ms)
-        assert told["pbf.reason"] == "handler_failed"
-        assert told["pbf.attempts"] == "2"
-        assert told["pbf.error"] == f"ValueError: cannot take {origin.value!r}"
-        assert told["pbf.group"] == topic
+        assert told["pbf-origin-topic"] == topic
+        assert told["pbf-origin-timestamp-ms"] == str(origin.timestamp_ms)
+        assert told["pbf-reason"] == "handler_failed"
+        assert told["pbf-attempts"] == "2"
+        assert told["pbf-detail"] == f"ValueError: cannot take {origin.value!r}"
+        assert told["pbf-group"] == topic
     # Good records of a batch with a poison one were handled once more, on their own; none is lost.
     assert len(set(handled.places)) == 396
     # A restart redelivers nothing of it.

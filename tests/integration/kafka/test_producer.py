@@ -100,13 +100,13 @@ def test_records_that_cannot_be_delivered_are_counted_and_raised(
         producer.send("t", b"%d" % number, b"x")
     assert producer.waiting == 40
     with (
-        caplog.at_level(logging.ERROR, logger="pbf_ray.kafka.producer"),
+        caplog.at_level(logging.ERROR, logger="pbf_ray.kafka.producer_client"),
         pytest.raises(BrokerUnavailableError) as caught,
     ):
         producer.close(60)
     assert (producer.sent, producer.failed, producer.waiting) == (101, 40, 0)
     assert caught.value is producer.first_error
-    ours = [record for record in caplog.records if record.name == "pbf_ray.kafka.producer"]
+    ours = [record for record in caplog.records if record.name == "pbf_ray.kafka.producer_client"]
     assert len(ours) == 1
 
 

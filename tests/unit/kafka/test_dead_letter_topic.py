@@ -47,15 +47,15 @@ def test_a_dead_letter_is_the_record_with_where_it_was_and_why() -> None:
     headers = _bury(producer)
     assert producer.sent[0][:3] == ("dead", b"k", b"value")
     assert headers == {
-        "pbf.origin.topic": "t",
-        "pbf.origin.partition": "3",
-        "pbf.origin.offset": "42",
-        "pbf.origin.timestamp_ms": "1000",
-        "pbf.reason": "handler_failed",
-        "pbf.error": b"ValueError: no\nlayer",
-        "pbf.attempts": "5",
-        "pbf.group": "g",
-        "pbf.failed_at_ms": "5000",
+        "pbf-origin-topic": "t",
+        "pbf-origin-partition": "3",
+        "pbf-origin-offset": "42",
+        "pbf-origin-timestamp-ms": "1000",
+        "pbf-reason": "handler_failed",
+        "pbf-detail": b"ValueError: no\nlayer",
+        "pbf-attempts": "5",
+        "pbf-group": "g",
+        "pbf-failed-at-ms": "5000",
         "origin": b"gauge",
         "none": None,
     }
@@ -72,11 +72,11 @@ def test_a_record_without_room_for_the_headers_goes_without_its_value() -> None:
     producer = Producer(most=4)
     headers = _bury(producer)
     assert producer.sent[0][1:3] == (b"k", None)
-    assert headers["pbf.value_left_out"] == "5"
+    assert headers["pbf-value"] == "left out: 5 bytes are too large for this topic"
     assert DEAD_LETTER_HEADERS.keys() <= headers.keys()
 
 
 def test_a_long_error_is_cut_and_an_odd_one_survives() -> None:
-    text = _bury(Producer(), "\ud800" * 10_000)["pbf.error"]
+    text = _bury(Producer(), "\ud800" * 10_000)["pbf-detail"]
     assert text.startswith(b"ValueError: ??")
     assert len(text) == 2_000
