@@ -15,7 +15,7 @@ from pbf_ray.kafka.client import NO_SETTINGS, client_config
 from pbf_ray.kafka.client_defaults import producer_defaults
 from pbf_ray.kafka.deliveries import BatchDelivery, Delivery, ProducerMetrics
 from pbf_ray.kafka.producer_books import ProducerBooks
-from pbf_ray.kafka.producer_client import OnDelivery, ProducerClient
+from pbf_ray.kafka.producer_client import Headers, OnDelivery, ProducerClient
 from pbf_ray.kafka.record_json import RecordEncoder, default_producer_id, message_of
 from pbf_ray.kafka.sensor_source import RecordFields, SensorMessage
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pbf_ray.config import Settings
 
 __all__ = ["RecordProducer"]
-
-_Headers = list[tuple[str, bytes | str | None]]
 
 # Waits in the client's code cannot be interrupted: none is longer than this.
 _SLICE_S = 0.25
@@ -86,7 +84,7 @@ class RecordProducer:
         key: bytes | str | None,
         value: bytes | str | None,
         timestamp_ms: int | None = None,
-        headers: _Headers | None = None,
+        headers: Headers | None = None,
         *,
         on_delivery: OnDelivery | None = None,
         max_block_s: float | None = None,
@@ -112,21 +110,19 @@ class RecordProducer:
             raise ValueError(f"timestamp_ms is {timestamp_ms}; Kafka wants a positive one")
         if self._closed:
             raise ValueError("the producer is closed")
-        message = {
-            "key": key,
-            "value": value,
-            "timestamp": timestamp_ms or 0,  # librdkafka takes 0 for "now"
-            "headers": headers,
-        }
         room_s = self.options.max_block_s if max_block_s is None else max_block_s
-        self._client.queue(topic, message, on_delivery=on_delivery, room_s=room_s)
+        # librdkafka takes 0 for "now".
+        stamp = 0 if timestamp_ms is None else timestamp_ms
+        self._client.queue(
+            topic, key, value, stamp, headers, on_delivery=on_delivery, room_s=room_s
+        )
 
     def send_record(
         self,
         topic: str,
         record: RecordFields | SensorMessage,
         *,
-        headers: _Headers | None = None,
+        headers: Headers | None = None,
         on_delivery: OnDelivery | None = None,
         max_block_s: float | None = None,
     ) -> None:

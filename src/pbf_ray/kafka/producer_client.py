@@ -17,14 +17,18 @@ from pbf_ray.kafka.deliveries import Delivery
 from pbf_ray.kafka.idle_polling import poll_when_idle
 from pbf_ray.kafka.producer_books import ProducerBooks
 
-__all__ = ["OnDelivery", "ProducerClient"]
+__all__ = ["Headers", "OnDelivery", "ProducerClient"]
 
 _log = logging.getLogger(__name__)
 
+Headers = list[tuple[str, bytes | str | None]]
 OnDelivery = Callable[[Delivery], object]
 
 # From when on a producer is idle.
 _IDLE_S = 1.0
+
+# Polling costs about as much as sending; who sends seldom is idle in between.
+_POLL_EVERY = 8
 
 
 class ProducerClient:
@@ -47,13 +51,18 @@ class ProducerClient:
             "stats_cb": self._counted,
             "on_delivery": self._delivered,
         }
+        self._queued = 0
         self._producer = Producer({**config, **callbacks})
+        self._produce: Any = self._producer.produce
         poll_when_idle(self, _IDLE_S)
 
     def queue(
         self,
         topic: str,
-        message: Mapping[str, Any],
+        key: bytes | str | None,
+        value: bytes | str | None,
+        timestamp_ms: int,
+        headers: Headers | None,
         *,
         on_delivery: OnDelivery | None,
         room_s: float,
@@ -62,7 +71,10 @@ class ProducerClient:
 
         Args:
             topic: The topic.
-            message: What ``Producer.produce`` takes: key, value, timestamp, headers.
+            key: Partition key.
+            value: The message.
+            timestamp_ms: Milliseconds since 1970 UTC, 0 for now.
+            headers: Names and values, in order.
             on_delivery: Called once, with what became of it.
             room_s: How long to wait for room, seconds.
 
@@ -71,15 +83,15 @@ class ProducerClient:
             BufferFullError: If there was no room; it does not count.
             BrokerError: If an earlier failure was fatal; it does not count.
         """
-        given: dict[str, Any] = dict(message)
-        if on_delivery is not None:
-            given["on_delivery"] = partial(self._delivered, told=on_delivery)
+        told = None if on_delivery is None else partial(self._delivered, told=on_delivery)
         deadline: float | None = None
         self._books.accept()  # before it can be acknowledged in another thread
         try:
             while True:
                 try:
-                    self._producer.produce(topic, **given)
+                    self._produce(
+                        topic, value, key, timestamp=timestamp_ms, headers=headers, on_delivery=told
+                    )
                     break
                 except BufferError:
                     now = time.monotonic()
@@ -89,7 +101,9 @@ class ProducerClient:
                     self.poll(min(0.1, deadline - now))
         except BaseException as error:  # noqa: BLE001 - raised again there
             self._not_taken(error, topic, room_s)
-        self.poll(0.0)
+        self._queued += 1
+        if self._queued % _POLL_EVERY == 0:
+            self.poll(0.0)
 
     def _not_taken(self, error: BaseException, topic: str, room_s: float) -> None:
         """Take the record off the books again, and raise what its sender is to know."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -328,8 +329,16 @@ def test_records_that_retention_took_are_an_error_unless_that_is_accepted(
     dead_letters: str,
     strategy: str,
 ) -> None:
-    topic = make_topic()
-    send(topic, 30)
+    topic = make_topic(2)
+
+    def fill(*counts: int) -> None:
+        with RecordProducer(kafka_broker) as producer:
+            for partition, count in enumerate(counts):
+                # As librdkafka chooses the partition of a key.
+                key = next(b"%d" % n for n in range(99) if zlib.crc32(b"%d" % n) % 2 == partition)
+                for _ in range(count):
+                    producer.send(topic, key, b"x")
+
     handled = Handled()
     plain = {"on_failure": "stop", **SOON}
 
@@ -343,23 +352,50 @@ def test_records_that_retention_took_are_an_error_unless_that_is_accepted(
             options=ConsumerSettings(**{**plain, **options}),  # type: ignore[arg-type]
         )
 
+    fill(30, 30)
     with running(make()) as [one]:
-        wait_until(lambda: one.metrics.processed == 30, "the first thirty")
+        wait_until(lambda: one.metrics.processed == 60, "the first sixty")
         one.stop()
-    send(topic, 20)
+    fill(20, 20)
     admin = AdminClient(client_config(kafka_broker))
     for deleted in admin.delete_records([TopicPartition(topic, 0, 40)]).values():
         deleted.result(30)
     with running(make()) as [one]:
         one.ended()
         assert isinstance(one.error, OffsetsVanishedError)
-        assert (one.error.wanted, one.error.first) == (30, 40)
-    assert committed_offsets(kafka_broker, topic, topic, 1) == {0: 30}
+        assert (one.error.partition, one.error.wanted, one.error.first) == (0, 30, 40)
+    assert committed_offsets(kafka_broker, topic, topic, 2)[0] == 30
     with running(make(accept_loss=True)) as [one]:
-        wait_until(lambda: one.metrics.processed == 10, "what is left")
+        wait_until(lambda: len(set(handled.places)) == 90, "what is left")
         assert one.stop().vanished == 10
-    assert [offset for _, offset in handled.places] == [*range(30), *range(40, 50)]
-    assert committed_offsets(kafka_broker, topic, topic, 1) == {0: 50}
+    offsets = [[at for number, at in handled.places if number == p] for p in (0, 1)]
+    assert offsets == [[*range(30), *range(40, 50)], list(range(50))]
+    assert committed_offsets(kafka_broker, topic, topic, 2) == {0: 50, 1: 50}
+
+
+def test_a_dead_letter_that_its_topic_cannot_hold_goes_without_its_value(
+    kafka_broker: str, make_topic: Callable[..., str], send: Callable[..., None]
+) -> None:
+    topic, narrow = make_topic(), make_topic(config={"max.message.bytes": "2000"})
+    send(topic, 3, size=3_000)
+    options = ConsumerSettings(dead_letter_topic=narrow, max_attempts=1, **SOON)
+
+    def handler(record: ConsumedRecord) -> None:
+        raise ValueError(record.offset)
+
+    client = {"compression.type": "none"}
+    consumer = RecordConsumer(
+        kafka_broker, [topic], topic, handler=handler, client=client, options=options
+    )
+    with running(consumer) as [one]:
+        wait_until(lambda: one.metrics.dead_letters == 3, "dead letters")
+        one.stop()
+    letters = read_all(kafka_broker, narrow)
+    told = [dict(letter.headers) for letter in letters]
+    assert [letter.value for letter in letters] == [None] * 3
+    assert [headers["pbf-origin-offset"] for headers in told] == [b"0", b"1", b"2"]
+    assert told[0]["pbf-value"] == b"left out: 3001 bytes are too large for this topic"
+    assert committed_offsets(kafka_broker, topic, topic, 1) == {0: 3}
 
 
 def test_latest_starts_at_the_end_and_remembers_it(
