@@ -21,6 +21,7 @@ from pydantic_core import PydanticUndefined
 from pbf_ray.config import Settings, describe, environment_names
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.decode import REASONS
+from pbf_ray.kafka.dead_letter_topic import DEAD_LETTER_HEADERS
 from pbf_ray.kafka.topic_specs import ALL_TOPICS
 from pbf_ray.monitoring.rules import DEFAULT_PROFILE
 from pbf_ray.simulate.units import UNITS
@@ -162,6 +163,13 @@ def topics() -> str:
     )
 
 
+def dead_letter_headers() -> str:
+    """Headers of a dead letter."""
+    return _table(
+        ("header", "what"), [(f"`{name}`", what) for name, what in DEAD_LETTER_HEADERS.items()]
+    )
+
+
 def rules() -> str:
     """The default profile."""
     return _table(
@@ -193,6 +201,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "columns": columns,
     "reasons": reasons,
     "topics": topics,
+    "dead_letter_headers": dead_letter_headers,
     "rules": rules,
     "units": units,
 }

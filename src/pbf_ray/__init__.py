@@ -19,8 +19,16 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from pbf_ray.config import LoadedSettings, Settings, load_settings
     from pbf_ray.errors import PbfRayError
+    from pbf_ray.jobs.produce import ProduceJob, ProduceResult
+    from pbf_ray.jobs.record_targets import FileTarget, TopicTarget
     from pbf_ray.jobs.results import Results
     from pbf_ray.jobs.stream import JobResult, StreamJob
+    from pbf_ray.kafka.consumed_record import ConsumedRecord
+    from pbf_ray.kafka.consumer import RecordConsumer
+    from pbf_ray.kafka.consumer_metrics import ConsumerMetrics
+    from pbf_ray.kafka.deliveries import BatchDelivery, Delivery, ProducerMetrics
+    from pbf_ray.kafka.producer import RecordProducer
+    from pbf_ray.kafka.sensor_source import SensorRecord, SensorSource
     from pbf_ray.monitoring.rules import DEFAULT_PROFILE, Rule, RuleProfile
     from pbf_ray.storage.base import EpochCommit, Sink, StagedRows, TableStore
     from pbf_ray.streaming.progress import Progress
@@ -28,39 +36,65 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "BatchDelivery",
+    "ConsumedRecord",
+    "ConsumerMetrics",
     "DEFAULT_PROFILE",
+    "Delivery",
     "EpochCommit",
+    "FileTarget",
     "JobResult",
     "LoadedSettings",
     "PbfRayError",
+    "ProduceJob",
+    "ProduceResult",
+    "ProducerMetrics",
     "Progress",
+    "RecordConsumer",
+    "RecordProducer",
     "Results",
     "Rule",
     "RuleProfile",
+    "SensorRecord",
+    "SensorSource",
     "Settings",
     "Sink",
     "StagedRows",
     "StreamJob",
     "TableStore",
+    "TopicTarget",
     "__version__",
     "load_settings",
 ]
 
 _HOMES: Final[dict[str, str]] = {
+    "BatchDelivery": "pbf_ray.kafka.deliveries",
+    "ConsumedRecord": "pbf_ray.kafka.consumed_record",
+    "ConsumerMetrics": "pbf_ray.kafka.consumer_metrics",
     "DEFAULT_PROFILE": "pbf_ray.monitoring.rules",
+    "Delivery": "pbf_ray.kafka.deliveries",
     "EpochCommit": "pbf_ray.storage.base",
+    "FileTarget": "pbf_ray.jobs.record_targets",
     "JobResult": "pbf_ray.jobs.stream",
     "LoadedSettings": "pbf_ray.config",
     "PbfRayError": "pbf_ray.errors",
+    "ProduceJob": "pbf_ray.jobs.produce",
+    "ProduceResult": "pbf_ray.jobs.produce",
+    "ProducerMetrics": "pbf_ray.kafka.deliveries",
     "Progress": "pbf_ray.streaming.progress",
+    "RecordConsumer": "pbf_ray.kafka.consumer",
+    "RecordProducer": "pbf_ray.kafka.producer",
     "Results": "pbf_ray.jobs.results",
     "Rule": "pbf_ray.monitoring.rules",
     "RuleProfile": "pbf_ray.monitoring.rules",
+    "SensorRecord": "pbf_ray.kafka.sensor_source",
+    "SensorSource": "pbf_ray.kafka.sensor_source",
     "Settings": "pbf_ray.config",
     "Sink": "pbf_ray.storage.base",
     "StagedRows": "pbf_ray.storage.base",
     "StreamJob": "pbf_ray.jobs.stream",
     "TableStore": "pbf_ray.storage.base",
+    "TopicTarget": "pbf_ray.jobs.record_targets",
     "load_settings": "pbf_ray.config",
 }
 """Where each name lives; it is imported from there on first use (PEP 562)."""

@@ -13,7 +13,11 @@ borders in Ray).
     │   ├── TopicMissingError
     │   ├── AccessDeniedError
     │   ├── TopicRecreatedError       the topic is not the one that the checkpoint knows
-    │   └── OffsetsVanishedError      planned offsets that the broker no longer has
+    │   ├── OffsetsVanishedError      planned offsets that the broker no longer has
+    │   ├── BufferFullError           the producer's buffer stayed full (transient)
+    │   └── RecordRefusedError        a record that cannot be sent as it is
+    ├── SourceFailedError             a sensor source failed too often in a row
+    ├── HandlerFailedError            a consumer's handler failed for good: names the record
     ├── StoreError                    anything a store does
     │   ├── StoreUnavailableError     may work later (transient)
     │   └── StoreContentError         the data or the table is wrong (terminal)
@@ -40,17 +44,21 @@ __all__ = [
     "BrokerError",
     "BrokerUnavailableError",
     "BuildFileError",
+    "BufferFullError",
     "CheckpointCorruptError",
     "CheckpointError",
     "CheckpointMismatchError",
     "CheckpointVersionError",
     "FencedError",
+    "HandlerFailedError",
     "InputFileError",
     "MalformedRecordError",
     "MissingDependencyError",
     "OffsetsVanishedError",
     "PbfRayError",
+    "RecordRefusedError",
     "SettingError",
+    "SourceFailedError",
     "StateLimitError",
     "StoreContentError",
     "StoreError",
@@ -214,6 +222,68 @@ class OffsetsVanishedError(BrokerError):
             wanted=wanted,
             first=first,
             last=last,
+        )
+
+
+class BufferFullError(BrokerError):
+    """The buffer of a producer has stayed full: records come faster than the broker takes them.
+
+    The record of the call was not taken; it may be sent again.
+    """
+
+    transient = True
+
+    def __init__(self, address: str, problem: str, *, waited_s: float, queued: int) -> None:
+        super().__init__(
+            f"the send buffer was full for {waited_s:g} s, {queued} records wait for "
+            f"{address}: {problem}",
+            advice="send it again later; if that goes on, the brokers are away or too slow",
+            address=address,
+            waited_s=waited_s,
+            queued=queued,
+        )
+
+
+class RecordRefusedError(BrokerError):
+    """A record cannot become a message of the topic: too large, or no JSON."""
+
+    def __init__(self, topic: str, problem: str) -> None:
+        super().__init__(
+            f"a record for topic {topic} cannot be sent: {problem}",
+            advice="it fails alone; change it, or the limits of producer and topic",
+            topic=topic,
+            problem=problem,
+        )
+
+
+class SourceFailedError(PbfRayError):
+    """A sensor source failed again and again without giving a record."""
+
+    def __init__(self, source: str, *, failures: int, cause: str) -> None:
+        super().__init__(
+            f"source {source} failed {failures} times in a row; last cause: {cause}",
+            advice="every record that it gave before is accounted for; repair it and start again",
+            source=source,
+            failures=failures,
+            cause=cause,
+        )
+
+
+class HandlerFailedError(PbfRayError):
+    """The handler of a consumer failed for good, and the consumer was told to stop then."""
+
+    def __init__(
+        self, topic: str, partition: int, offset: int, *, attempts: int, cause: str
+    ) -> None:
+        super().__init__(
+            f"{topic}/{partition} offset {offset}: the handler failed {attempts} times: {cause}",
+            advice="nothing from this record on is committed in its partition: mend the handler "
+            'and start again, or set consumer.on_failure = "dead_letter"',
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            attempts=attempts,
+            cause=cause,
         )
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 LOOK_TWICE = 400
-LOOKED_TWICE: dict[str, str] = {}
+LOOKED_TWICE: dict[str, str] = {
+    "errors.py": "one tree, which is read, and drawn, as one",
+}
 """Longer modules, and why they are one."""
 MOST = 500
 

@@ -82,7 +82,7 @@ def test_it_stands_in_the_drawn_tree_below_its_base() -> None:
 
 def test_only_what_may_pass_by_itself_is_transient() -> None:
     transient = {name for name, cls in CLASSES.items() if cls.transient}
-    assert transient == {"BrokerUnavailableError", "StoreUnavailableError"}
+    assert transient == {"BrokerUnavailableError", "BufferFullError", "StoreUnavailableError"}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "topics": "Create, list, describe and delete topics.",
     "simulate": "Send records of simulated machines.",
     "replay": "Send the records of a real log.",
+    "produce": "Send the records of a source class of your own.",
     "stream": "Run the main job: from Kafka to rolling quality.",
     "results": "Show or export what a job has written.",
     "config": "Show or check the settings.",

@@ -65,9 +65,9 @@ def replay_command(
     Units are converted as the mapping says. Lines that give no record are named with their
     number and do not stop the replay. Ends with 1 if a record could not be sent.
     """
-    from pbf_ray.cli.sending import open_target, paced, parse_rate, report_sending, send_all
+    from pbf_ray.cli.sending import open_target, parse_rate, report_sending, send_all
     from pbf_ray.cli.signals import StopSignals
-    from pbf_ray.simulate import BadLine, load_mapping, replay_records
+    from pbf_ray.simulate import BadLine, ReplayedLog, load_mapping
 
     if as_json and is_stdout(to_file):
         raise click.UsageError("--json and --to-file - would both write to stdout")
@@ -85,8 +85,8 @@ def replay_command(
 
     with StopSignals() as signals:
         target = open_target(settings, topic, to_file)
-        records = paced(replay_records(file, mapping, on_bad_line=take), signals, speed=log_speed)
-        done = send_all(records, target, signals)
+        log = ReplayedLog(file, mapping, on_bad_line=take)
+        done = send_all(log, target, signals, speed=log_speed)
     if bad > most_bad_lines:
         tell(f"{file}: {bad - most_bad_lines:,} more bad lines; --most-bad-lines N names them")
     report_sending(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Iterable, Mapping
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -15,161 +13,18 @@ from pbf_ray.cli.live import LiveProgress
 from pbf_ray.cli.render.progress import Part
 from pbf_ray.cli.render.text import count, duration
 from pbf_ray.cli.streams import say, tell, write_error, write_json
-from pbf_ray.errors import BrokerError, PbfRayError
 
 if TYPE_CHECKING:
     from pbf_ray.cli.signals import StopSignals
     from pbf_ray.config import Settings
-    from pbf_ray.simulate import SimulatedRecord
+    from pbf_ray.jobs.produce import ProduceResult
+    from pbf_ray.jobs.record_targets import RecordTarget
+    from pbf_ray.kafka.sensor_source import SensorSource
 
-__all__ = [
-    "FileTarget",
-    "Sending",
-    "Target",
-    "TopicTarget",
-    "open_target",
-    "paced",
-    "parse_rate",
-    "report_sending",
-    "send_all",
-]
-
-_UPDATE_S: Final = 0.1
-_FLUSH_S: Final = 0.25
+__all__ = ["open_target", "parse_rate", "report_sending", "send_all"]
 
 
-class Target(Protocol):
-    """Where records go.
-
-    Attributes:
-        where: For people.
-    """
-
-    where: str
-
-    @property
-    def sent(self) -> int:
-        """Records that have arrived."""
-
-    @property
-    def failed(self) -> int:
-        """Records that were given up."""
-
-    @property
-    def error(self) -> BrokerError | None:
-        """Why the first of them was given up."""
-
-    def send(self, record: SimulatedRecord) -> None:
-        """Take a record."""
-
-    def flush(self) -> int:
-        """Wait a moment for records on their way; how many there still are."""
-
-
-@dataclass(frozen=True)
-class Sending:
-    """What became of the records.
-
-    Attributes:
-        where: Where they went.
-        read: Records handed to the target.
-        sent: Records that arrived.
-        failed: Records that did not.
-        seconds: Wall time.
-        interrupted: Whether a signal ended it before the last record.
-        error: What ended it, or why the first record failed; None if all is well.
-    """
-
-    where: str
-    read: int
-    sent: int
-    failed: int
-    seconds: float
-    interrupted: bool
-    error: PbfRayError | None
-
-    def to_plain(self) -> dict[str, Any]:
-        """As JSON-ready values."""
-        return {
-            "where": self.where,
-            "sent": self.sent,
-            "failed": self.failed,
-            "seconds": round(self.seconds, 3),
-            "interrupted": self.interrupted,
-            "error": None if self.error is None else self.error.what,
-        }
-
-
-class TopicTarget:
-    """A Kafka topic.
-
-    Args:
-        producer: A ``kafka.producer.RecordProducer``.
-        topic: The topic.
-        address: The brokers, for people.
-    """
-
-    def __init__(self, producer: Any, topic: str, address: str) -> None:
-        self.where = f"topic {topic} on {address}"
-        self._producer = producer
-        self._topic = topic
-
-    @property
-    def sent(self) -> int:
-        """Records that the broker has acknowledged."""
-        return int(self._producer.sent)
-
-    @property
-    def failed(self) -> int:
-        """Records that were given up."""
-        return int(self._producer.failed)
-
-    @property
-    def error(self) -> BrokerError | None:
-        """Why the first of the failed ones failed."""
-        error: BrokerError | None = self._producer.first_error
-        return error
-
-    def send(self, record: SimulatedRecord) -> None:
-        """Queue a record. Its Kafka timestamp is now: event time would meet retention."""
-        self._producer.send(self._topic, record.key, record.value)
-
-    def flush(self) -> int:
-        """Wait a moment for acknowledgements."""
-        return int(self._producer.flush(_FLUSH_S))
-
-
-class FileTarget:
-    """A file with a line per record: its value.
-
-    A record without a value, or one of line ends only, is an empty line, so that there are as
-    many lines as records.
-
-    Args:
-        file: Where to write.
-        name: Its name, for people.
-    """
-
-    def __init__(self, file: IO[bytes], name: str) -> None:
-        self.where = f"file {name}"
-        self.sent = 0
-        self.failed = 0
-        self.error: BrokerError | None = None
-        self._file = file
-
-    def send(self, record: SimulatedRecord) -> None:
-        """Write a line."""
-        value = record.value or b""
-        self._file.write(value.replace(b"\r", b" ").replace(b"\n", b" ").rstrip(b" ") + b"\n")
-        self.sent += 1
-
-    def flush(self) -> int:
-        """Write what is buffered."""
-        self._file.flush()
-        return 0
-
-
-def open_target(settings: Settings, topic: str | None, to_file: IO[bytes] | None) -> Target:
+def open_target(settings: Settings, topic: str | None, to_file: IO[bytes] | None) -> RecordTarget:
     """Where to send to; a topic once the broker answers.
 
     Args:
@@ -181,6 +36,8 @@ def open_target(settings: Settings, topic: str | None, to_file: IO[bytes] | None
         BrokerUnavailableError: Nobody answers within ``kafka.connect_timeout_s``.
         TopicMissingError: There is no such topic.
     """
+    from pbf_ray.jobs.record_targets import FileTarget, TopicTarget
+
     if to_file is not None:
         return FileTarget(to_file, getattr(to_file, "name", "<stdout>"))
     from pbf_ray.cli.broker import reach_broker, require_topics
@@ -190,28 +47,8 @@ def open_target(settings: Settings, topic: str | None, to_file: IO[bytes] | None
     name = topic or kafka.topics[0]
     # A producer would look for a missing topic for half a minute before it says so.
     require_topics(reach_broker(settings), [name])
-    producer = RecordProducer(kafka.bootstrap_servers, kafka.client_config())
-    return TopicTarget(producer, name, kafka.bootstrap_servers)
-
-
-def paced(
-    records: Iterable[SimulatedRecord],
-    signals: StopSignals,
-    *,
-    speed: float | None = None,
-    rate: float | None = None,
-) -> Iterator[SimulatedRecord]:
-    """The records at the right moment; after a signal, the one that is waiting comes at once.
-
-    Args:
-        records: The records.
-        signals: Ctrl-C and SIGTERM.
-        speed: Seconds of event time per second.
-        rate: Records per second, instead of a speed.
-    """
-    from pbf_ray.simulate import pace
-
-    return pace(records, speed=speed, rate=rate, stop=signals.asked)
+    producer = RecordProducer.from_settings(settings)
+    return TopicTarget(producer, name, f"topic {name} on {kafka.bootstrap_servers}")
 
 
 def parse_rate(text: str, option: str, words: Mapping[str, float | None]) -> float | None:
@@ -232,55 +69,41 @@ def parse_rate(text: str, option: str, words: Mapping[str, float | None]) -> flo
 
 
 def send_all(
-    records: Iterable[SimulatedRecord],
-    target: Target,
+    source: SensorSource,
+    target: RecordTarget,
     signals: StopSignals,
     *,
+    speed: float | None = None,
+    rate: float | None = None,
+    max_failures: int | None = None,
     expected: int | None = None,
-) -> Sending:
+) -> ProduceResult:
     """Send records until they or the patience of the user end; everything sent is accounted for.
 
     Args:
-        records: The records. After a signal no further one is taken, so that whoever counts them
-            has counted those that were sent.
+        source: Gives the records. After a signal no further one is taken, so that whoever counts
+            them has counted those that were sent.
         target: Where to.
         signals: Ctrl-C and SIGTERM.
-        expected: About how many there are, None if nobody knows.
+        speed: Seconds of event time per second.
+        rate: Records per second, instead of a speed.
+        max_failures: Failures of the source in a row that end it, None for none.
+        expected: About how many records there are, None if nobody knows.
     """
-    began_s = time.monotonic()
-    read = 0
-    error: PbfRayError | None = None
+    from pbf_ray.jobs.produce import ProduceJob
+
+    known = {} if expected is None else {"expected": expected}
     with LiveProgress(sys.stderr, line=_line) as shown:
-
-        def update() -> None:
-            shown.update({"read": read, "sent": target.sent, "failed": target.failed, **known})
-
-        known = {} if expected is None else {"expected": expected}
-        next_s = began_s
-        try:
-            for record in records:
-                target.send(record)
-                read += 1
-                if signals.received:
-                    break
-                # Looking at the clock costs as much as sending.
-                if read % 64 == 0 and (now_s := time.monotonic()) >= next_s:
-                    next_s = now_s + _UPDATE_S
-                    update()
-        except PbfRayError as refused:
-            # What was sent before is on its way and has to be counted.
-            error = refused
-        while target.flush():
-            update()
-    return Sending(
-        where=target.where,
-        read=read,
-        sent=target.sent,
-        failed=target.failed,
-        seconds=time.monotonic() - began_s,
-        interrupted=bool(signals.received),
-        error=error or target.error,
-    )
+        job = ProduceJob(
+            source,
+            target,
+            speed=speed,
+            rate=rate,
+            max_failures=max_failures,
+            stop=signals.asked,
+            on_progress=lambda now: shown.update({"sent": now.sent, "failed": now.failed, **known}),
+        )
+        return job.run()
 
 
 def _line(progress: Mapping[str, Any], elapsed_s: float, width: int | None) -> list[Part]:
@@ -301,7 +124,7 @@ def _line(progress: Mapping[str, Any], elapsed_s: float, width: int | None) -> l
 
 
 def report_sending(
-    done: Sending,
+    done: ProduceResult,
     *,
     details: Mapping[str, Any],
     lines: Iterable[tuple[str, str]],

@@ -143,7 +143,7 @@ def simulate_command(
     Layer time follows the exposed area; sensors drift while the machine warms up, and are noisy
     and quantised. Equal options give equal records. Ends with 1 if a record could not be sent.
     """
-    from pbf_ray.cli.sending import open_target, paced, parse_rate, report_sending, send_all
+    from pbf_ray.cli.sending import open_target, parse_rate, report_sending, send_all
     from pbf_ray.cli.signals import StopSignals
     from pbf_ray.simulate import Twin, write_ground_truth
 
@@ -157,8 +157,9 @@ def simulate_command(
     invocation.start_logs()
     with StopSignals() as signals:
         target = open_target(settings, topic, to_file)
-        records = paced(twin.records(), signals, speed=speed, rate=per_second)
-        done = send_all(records, target, signals, expected=twin.measured_records())
+        done = send_all(
+            twin, target, signals, speed=speed, rate=per_second, expected=twin.measured_records()
+        )
     found = twin.ground_truth
     if truth is not None:
         write_ground_truth(found, truth)

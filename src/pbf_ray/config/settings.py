@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import Field, SecretStr, ValidationError
 
-from pbf_ray.config import connections, sections
+from pbf_ray.config import connections, kafka_clients, sections
 from pbf_ray.config.fields import Section
 from pbf_ray.config.problems import invalid_value, unknown_key
 from pbf_ray.logs import looks_secret
@@ -32,6 +32,8 @@ class Settings(Section):
 
     job: sections.JobSettings = Field(default_factory=sections.JobSettings)
     kafka: sections.KafkaSettings = Field(default_factory=sections.KafkaSettings)
+    producer: kafka_clients.ProducerSettings = Field(default_factory=kafka_clients.ProducerSettings)
+    consumer: kafka_clients.ConsumerSettings = Field(default_factory=kafka_clients.ConsumerSettings)
     stream: sections.StreamSettings = Field(default_factory=sections.StreamSettings)
     workers: sections.WorkersSettings = Field(default_factory=sections.WorkersSettings)
     ray: sections.RaySettings = Field(default_factory=sections.RaySettings)

@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from pbf_ray.config import Settings
+from pbf_ray.jobs.produce import ProduceJob
+from pbf_ray.jobs.record_targets import TopicTarget
 from pbf_ray.jobs.results import Results
 from pbf_ray.jobs.stream import JobResult, StreamJob
 from pbf_ray.kafka.client import client_config
@@ -23,7 +25,6 @@ from pbf_ray.kafka.topic_specs import ISPM_MONITORING
 from pbf_ray.kafka.topics import create_topics
 from pbf_ray.simulate.config import TwinConfig, build_name
 from pbf_ray.simulate.faults import FAULT_KINDS, Fault
-from pbf_ray.simulate.pace import pace
 from pbf_ray.simulate.truth import GroundTruth, write_ground_truth
 from pbf_ray.simulate.twin import Twin
 from pbf_ray.streaming.progress import Progress
@@ -203,15 +204,16 @@ class DemoJob:
     def _feed(self) -> None:
         try:
             twin = self._twin()
-            records = twin.records()
-            self.truth = twin.ground_truth
             first_s, last_s = twin.span_s()
             speed = max((last_s - first_s) / self.scale.seconds, 1.0)
             while self.progress().state == "starting" and not self._stop_feeding.wait(0.2):
                 pass  # so that the whole build is seen live
             with RecordProducer(self._broker.bootstrap_servers) as producer:
-                for record in pace(records, speed=speed, stop=self._stop_feeding):
-                    producer.send(TOPIC, record.key, record.value)
+                target = TopicTarget(producer, TOPIC)
+                fed = ProduceJob(twin, target, speed=speed, stop=self._stop_feeding).run()
+            if fed.error is not None:
+                raise fed.error  # noqa: TRY301 - it is handled as whatever else ends the feeding
+            self.truth = twin.ground_truth
             write_ground_truth(twin.ground_truth, self.truth_path)
             if not self._stop_feeding.is_set() and self._job is not None:
                 self._job.finish()

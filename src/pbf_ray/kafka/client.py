@@ -21,6 +21,7 @@ from pbf_ray.errors import (
     BrokerError,
     BrokerUnavailableError,
     OffsetsVanishedError,
+    RecordRefusedError,
     SettingError,
     TopicMissingError,
 )
@@ -99,6 +100,15 @@ _DENIED = frozenset(
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
         KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    }
+)
+_REFUSED = frozenset(
+    {
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
     }
 )
 _OUT_OF_RANGE = frozenset(
@@ -236,6 +246,8 @@ def translate_error(
         return AccessDeniedError(what, address, told.str())
     if code in _TOPIC_MISSING and topic:
         return TopicMissingError(topic, address)
+    if code in _REFUSED and topic:
+        return RecordRefusedError(topic, told.str())
     if code in _OUT_OF_RANGE and topic:
         return OffsetsVanishedError(topic, partition, wanted=offset, first=-1)
     if code in _UNAVAILABLE or told.retriable():

@@ -12,7 +12,7 @@ from pbf_ray.simulate.record import (
     RecordKind,
     SimulatedRecord,
 )
-from pbf_ray.simulate.replay import BadLine, replay_records
+from pbf_ray.simulate.replay import BadLine, ReplayedLog, replay_records
 from pbf_ray.simulate.truth import BuildTruth, FaultTruth, GroundTruth, write_ground_truth
 from pbf_ray.simulate.twin import Twin
 
@@ -30,6 +30,7 @@ __all__ = [
     "MalformedKind",
     "RecordKind",
     "ReplayMapping",
+    "ReplayedLog",
     "SimulatedRecord",
     "Twin",
     "TwinConfig",

@@ -5,26 +5,36 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from threading import Event
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from pbf_ray.errors import SettingError
-from pbf_ray.simulate.record import SimulatedRecord
 
-__all__ = ["pace"]
+__all__ = ["Timed", "pace"]
+
+
+class Timed(Protocol):
+    """Has an event time, as a ``SimulatedRecord`` has."""
+
+    @property
+    def event_time_s(self) -> float:
+        """When it was measured, seconds since 1970-01-01 UTC."""
+
+
+_Timed = TypeVar("_Timed", bound=Timed)
 
 _SHORTEST_WAIT_S: Final = 0.002
 """Shorter waits cost more than they are worth: the records go out in small bursts instead."""
 
 
 def pace(
-    records: Iterable[SimulatedRecord],
+    records: Iterable[_Timed],
     *,
     speed: float | None = None,
     rate: float | None = None,
     stop: Event | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] | None = None,
-) -> Iterator[SimulatedRecord]:
+) -> Iterator[_Timed]:
     """Hand records on in time.
 
     The schedule is fixed by the first record, so that short waits or a slow consumer never add up:
@@ -64,13 +74,13 @@ def _seconds_per_step(speed: float | None, rate: float | None) -> float | None:
 
 
 def _paced(
-    records: Iterable[SimulatedRecord],
+    records: Iterable[_Timed],
     interval_s: float | None,
     by_event_time: bool,
     stop: Event | None,
     clock: Callable[[], float],
     sleep: Callable[[float], object],
-) -> Iterator[SimulatedRecord]:
+) -> Iterator[_Timed]:
     started: float | None = None
     first = newest = 0.0
     upcoming = enumerate(records)

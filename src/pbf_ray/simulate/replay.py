@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from pbf_ray.simulate.record import SimulatedRecord
 from pbf_ray.simulate.rows import BadLine, Row, read_rows
 from pbf_ray.simulate.units import UNITS
 
-__all__ = ["BadLine", "replay_records"]
+__all__ = ["BadLine", "ReplayedLog", "replay_records"]
 
 _T = TypeVar("_T")
 
@@ -74,6 +75,40 @@ def replay_records(
             line=first_bad.line,
             advice=f"check that the mapping {mapping.name} is for this file",
         )
+
+
+class ReplayedLog:
+    """A log as a ``SensorSource``. A second ``records()`` goes on where the first one ended.
+
+    Args:
+        path: The log.
+        mapping: What its columns mean.
+        on_bad_line: Called once with every line that gives no record.
+    """
+
+    def __init__(
+        self, path: Path, mapping: ReplayMapping, *, on_bad_line: Callable[[BadLine], object]
+    ) -> None:
+        self._path = path
+        self._mapping = mapping
+        self._on_bad_line = on_bad_line
+        self._given = 0
+        self._reported = 0
+
+    def records(self) -> Iterator[SimulatedRecord]:
+        """The records of the log that were not given yet; raises as ``replay_records`` does."""
+        records = replay_records(self._path, self._mapping, on_bad_line=self._report)
+        for record in islice(records, self._given, None):
+            self._given += 1
+            yield record
+
+    def close(self) -> None:
+        """There is nothing to give back: the file is closed with the iterator."""
+
+    def _report(self, line: BadLine) -> None:
+        if line.line > self._reported:
+            self._reported = line.line
+            self._on_bad_line(line)
 
 
 class _Converter:

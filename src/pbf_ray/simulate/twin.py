@@ -37,7 +37,7 @@ _Sent = tuple[float, SimulatedRecord | None, BuildTruth, int, tuple[FaultTruth, 
 
 
 class Twin:
-    """A seeded simulation of PBF-LB/M machines with process sensors.
+    """A seeded simulation of PBF-LB/M machines with process sensors; a ``SensorSource``.
 
     ``records()`` may be called again and starts afresh; ``ground_truth`` belongs to the latest call
     and counts what that iterator has handed out so far.
@@ -54,6 +54,9 @@ class Twin:
         """The messages of all machines, in the order of sending."""
         self.ground_truth = GroundTruth(seed=self.config.seed, config=self.config)
         return self._count(self.ground_truth)
+
+    def close(self) -> None:
+        """There is nothing to give back."""
 
     def plans(self) -> Iterator[BuildPlan]:
         """Areas, times and record numbers of all builds, machine by machine."""

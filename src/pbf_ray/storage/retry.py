@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from pbf_ray.backoff import Backoff
 from pbf_ray.errors import PbfRayError
 
 __all__ = ["RetryPolicy", "retry_transient"]
@@ -23,8 +24,7 @@ def _ignore(error: PbfRayError, pause_s: float) -> None:
 class RetryPolicy:
     """How long and how often to try again.
 
-    The pause before try n is drawn evenly from the upper half of ``first_pause_s * 2**n``, at
-    most ``longest_pause_s``: callers that failed together do not come back together.
+    Pauses between tries are those of a ``Backoff``.
 
     Attributes:
         limit_s: Time from the first try after which no further one starts.
@@ -44,9 +44,7 @@ class RetryPolicy:
 
     def pause_s(self, tries: int) -> float:
         """The pause after so many failed tries, in seconds."""
-        # 2**63 would overflow no float, but a job may retry for days.
-        longest = min(self.first_pause_s * 2.0 ** min(tries - 1, 63), self.longest_pause_s)
-        return longest * (0.5 + 0.5 * self.draw())
+        return Backoff(self.first_pause_s, self.longest_pause_s, self.draw).pause_s(tries)
 
 
 def retry_transient(

@@ -16,19 +16,24 @@ from pbf_ray.simulate import SimulatedRecord
 class Producer:
     """Acknowledges a record per flush; gives up every third."""
 
-    def __init__(self, address: str, client: Mapping[str, str]) -> None:
-        self.made_with = (address, dict(client))
-        self.waiting: list[tuple[Any, ...]] = []
-        self.arrived: list[tuple[Any, ...]] = []
+    def __init__(self, settings: Settings) -> None:
+        self.made_with = settings
+        self.waiting: list[tuple[str, SimulatedRecord]] = []
+        self.arrived: list[tuple[str, SimulatedRecord]] = []
         self.failed = 0
         self.first_error: BrokerUnavailableError | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Producer:
+        return cls(settings)
 
     @property
     def sent(self) -> int:
         return len(self.arrived)
 
-    def send(self, *record: Any) -> None:
-        self.waiting.append(record)
+    def send_record(self, topic: str, record: SimulatedRecord, *, max_block_s: float) -> None:
+        assert max_block_s > 0
+        self.waiting.append((topic, record))
 
     def flush(self, timeout_s: float) -> int:
         assert timeout_s > 0
@@ -40,6 +45,18 @@ class Producer:
             else:
                 self.arrived.append(record)
         return len(self.waiting)
+
+
+class Records:
+    """A source of seven records."""
+
+    closed = 0
+
+    def records(self) -> list[SimulatedRecord]:
+        return [SimulatedRecord(b"k", b"%d" % n, float(n)) for n in range(7)]
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 @pytest.fixture
@@ -58,14 +75,15 @@ SETTINGS = Settings(
 def test_every_record_to_a_topic_is_accounted_for() -> None:
     target = sending.open_target(SETTINGS, "mine", None)
     assert target.where == "topic mine on h:1"
-    records = [SimulatedRecord(b"k", b"%d" % n, float(n)) for n in range(7)]
-    done = sending.send_all(records, target, StopSignals())
-    assert (done.read, done.sent, done.failed, done.interrupted) == (7, 5, 2, False)
+    source = Records()
+    done = sending.send_all(source, target, StopSignals())
+    assert (done.read, done.sent, done.failed, done.queued) == (7, 5, 2, 0)
+    assert (done.interrupted, source.closed) == (False, 1)
     assert done.error is not None
     producer: Producer = target._producer  # type: ignore[attr-defined]
-    assert producer.made_with == ("h:1", {"sasl.password": "pw"})
-    # No time stamp is given: Kafka's is the time of sending.
-    assert producer.arrived == [("mine", b"k", b"%d" % n) for n in (0, 1, 3, 4, 6)]
+    assert producer.made_with is SETTINGS
+    sent = source.records()
+    assert producer.arrived == [("mine", sent[n]) for n in (0, 1, 3, 4, 6)]
 
 
 @pytest.mark.usefixtures("_broker")

@@ -30,15 +30,16 @@ class Topic:
     def sent(self) -> int:
         return len(self.records) - self.failed
 
-    def send(self, record: SimulatedRecord) -> None:
+    def send(self, record: SimulatedRecord) -> bool:
         self.at.get(len(self.records), lambda: None)()
         self.records.append(record)
+        return True
 
     def fail(self) -> None:
         self.failed += 1
         self.error = self.error or BrokerUnavailableError("broker:9092", "gone")
 
-    def flush(self) -> int:
+    def flush(self, timeout_s: float) -> int:
         self.unflushed -= 1
         return max(0, self.unflushed)
 

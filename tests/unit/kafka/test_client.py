@@ -13,6 +13,7 @@ from pbf_ray.errors import (
     BrokerError,
     BrokerUnavailableError,
     OffsetsVanishedError,
+    RecordRefusedError,
     SettingError,
     TopicMissingError,
 )
@@ -72,7 +73,8 @@ def test_log_lines_of_librdkafka_become_log_records(caplog: pytest.LogCaptureFix
         (KafkaError.SASL_AUTHENTICATION_FAILED, AccessDeniedError),
         (KafkaError.OFFSET_OUT_OF_RANGE, OffsetsVanishedError),
         (KafkaError._AUTO_OFFSET_RESET, OffsetsVanishedError),
-        (KafkaError.MSG_SIZE_TOO_LARGE, BrokerError),
+        (KafkaError.MSG_SIZE_TOO_LARGE, RecordRefusedError),
+        (KafkaError.INVALID_RECORD, RecordRefusedError),
         (KafkaError.INVALID_PARTITIONS, BrokerError),
     ],
 )

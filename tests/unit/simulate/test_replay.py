@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 from pbf_ray.contracts import CHANNELS, RECORD_SCHEMA
 from pbf_ray.errors import InputFileError
 from pbf_ray.monitoring.rules import DEFAULT_PROFILE, RuleProfile
-from pbf_ray.simulate import BadLine, Twin, TwinConfig, load_mapping, parse_mapping, replay_records
+from pbf_ray.simulate import (
+    BadLine,
+    ReplayedLog,
+    Twin,
+    TwinConfig,
+    load_mapping,
+    parse_mapping,
+    replay_records,
+)
 from pbf_ray.simulate.mapping import ReplayMapping
 
 REPOSITORY = Path(__file__).parents[3]
@@ -228,6 +236,20 @@ def test_any_bytes_give_records_bad_lines_or_a_clear_error(
     # Lines end as Python's text files see it: \n, \r\n and a lone \r.
     assert len(records) + len(bad) <= 2 + content.count(b"\n") + content.count(b"\r")
     assert all(line.reason for line in bad)
+
+
+def test_a_log_as_a_source_goes_on_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("t,p\n14:00:05,1\nnoon,1\n14:00:06,2\n14:00:07,3\nmidnight,1\n14:00:08,4\n")
+    bad: list[BadLine] = []
+    source = ReplayedLog(path, _clock_mapping(), on_bad_line=bad.append)
+    first = list(islice(source.records(), 2))
+    rest = list(source.records())
+    assert first + rest == list(replay_records(path, _clock_mapping(), on_bad_line=print))
+    assert (len(first), len(rest)) == (2, 2)
+    assert [line.line for line in bad] == [3, 6]
+    assert list(source.records()) == []
+    source.close()
 
 
 def test_a_long_file_is_streamed(tmp_path: Path) -> None:
