@@ -160,7 +160,9 @@ def _hatch(
 
 def _coarser(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
     layers, bins = degrees.shape
-    return degrees.reshape(layers, bins // _HISTOGRAM_DEG, _HISTOGRAM_DEG).sum(axis=2)
+    split = degrees.reshape(layers, bins // _HISTOGRAM_DEG, _HISTOGRAM_DEG)
+    coarser: NDArray[np.float64] = split.sum(axis=2)
+    return coarser
 
 
 def _at(columns: Columns, index: NDArray[np.int64]) -> Columns:

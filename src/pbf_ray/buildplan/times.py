@@ -50,8 +50,8 @@ def exposure_times(
 
     A vector of length L takes L / v. Where a style has points, v = d / (t_p + t_d) (distance,
     exposure time and delay of a point), and the laser is on for t_p of that. A single point takes
-    t_p. Jumps take length / jump speed, and each jump its delay; a jump that stands in the file
-    and has a style without jump speed goes at the speed of that style.
+    t_p. Jumps take length / jump speed of their style, and each its delay; a gap goes by the style
+    of what comes after it.
 
     Args:
         sums: What the exposures hold.
@@ -78,13 +78,8 @@ def exposure_times(
 
         jump_speed = _or_else(styles.jump_speed_mm_s, machine.jump_speed_mm_s)
         jump_delay_s = 1e-6 * _or_else(styles.jump_delay_us, machine.jump_delay_us)
-        own_speed = np.where(
-            np.isnan(styles.jump_speed_mm_s) & ~np.isnan(styles.speed_mm_s),
-            styles.speed_mm_s,
-            jump_speed,
-        )
         jumps, jump_mm = sums.geometries[:, JUMP], sums.length_mm[:, JUMP]
-        jump_s = _zero_or(jump_mm, jump_mm / own_speed + jumps * jump_delay_s)
+        jump_s = _zero_or(jump_mm, jump_mm / jump_speed + jumps * jump_delay_s)
         implied_s = _zero_or(
             implied_jumps, implied_jump_mm / jump_speed + implied_jumps * jump_delay_s
         )

@@ -46,8 +46,9 @@ def _parallel(
             dy = np.float64(y[p + 1]) - np.float64(y[p])
             across = ux * dy - uy * dx
             square = dx * dx + dy * dy
-            found[n] = p
-            n += (square > 0.0) & (across * across <= _SINE * _SINE * square)
+            if square > 0.0 and across * across <= _SINE * _SINE * square:
+                found[n] = p
+                n += 1
     return found[:n]
 
 

@@ -136,7 +136,7 @@ def test_jumps_that_stand_in_the_file_leave_no_gap() -> None:
     jumps = [Block("jump", [(8.0, float(i)), (0.0, float(i + 1))], style=2) for i in range(2)]
     blocks = [hatch[0], jumps[0], hatch[1], jumps[1], hatch[2]]
     mm = 2 * math.hypot(8.0, 1.0)
-    off = {"build_style_id": 2, "speed_mm_s": 2000.0, "jump_delay_us": 300.0}
+    off = {"build_style_id": 2, "jump_speed_mm_s": 2000.0, "jump_delay_us": 300.0}
     explicit = row(plan_of([blocks], STYLE, off))
     implied = row(plan_of([hatch], STYLE, off))
     assert (explicit["jump_segments"], explicit["implied_jumps"]) == (2, 0)
