@@ -26,17 +26,19 @@ class EnergySums:
 
     Attributes:
         hatched_mm: float64[n], length of hatch vectors.
+        spaced_mm: float64[n], length of those with a hatch distance.
         exposed_mm: float64[n], length of hatch vectors and contours.
-        hatched_mm2: float64[n], hatched length times hatch distance.
-        hatched_j: float64[n], P / v times hatched length.
+        spaced_mm2: float64[n], that length times hatch distance.
+        spaced_j: float64[n], P / v times that length.
         exposed_j: float64[n], P / v times exposed length.
         vectors: int64[n], hatch vectors that the distances rest on.
     """
 
     hatched_mm: NDArray[np.float64]
+    spaced_mm: NDArray[np.float64]
     exposed_mm: NDArray[np.float64]
-    hatched_mm2: NDArray[np.float64]
-    hatched_j: NDArray[np.float64]
+    spaced_mm2: NDArray[np.float64]
+    spaced_j: NDArray[np.float64]
     exposed_j: NDArray[np.float64]
     vectors: NDArray[np.int64]
 
@@ -44,9 +46,10 @@ class EnergySums:
         """Sums by group."""
         return EnergySums(
             add(self.hatched_mm, group, groups),
+            add(self.spaced_mm, group, groups),
             add(self.exposed_mm, group, groups),
-            add(self.hatched_mm2, group, groups),
-            add(self.hatched_j, group, groups),
+            add(self.spaced_mm2, group, groups),
+            add(self.spaced_j, group, groups),
             add(self.exposed_j, group, groups),
             add(self.vectors, group, groups),
         )
@@ -57,11 +60,13 @@ class EnergySums:
         Args:
             thickness_um: float64[n], layer thickness.
         """
-        with np.errstate(all="ignore"):  # 0 / 0 where nothing is hatched: null
-            areal = self.hatched_j / self.hatched_mm2
+        nowhere = (self.spaced_mm == 0.0) & (self.hatched_mm > 0.0)
+        with np.errstate(all="ignore"):  # 0 / 0 where no distance is known: null
+            areal = self.spaced_j / self.spaced_mm2
             return {
-                "hatch_distance_mm": self.hatched_mm2 / self.hatched_mm,
-                "hatched_area_mm2": self.hatched_mm2,
+                "spaced_hatch_length_mm": self.spaced_mm,
+                "hatch_distance_mm": self.spaced_mm2 / self.spaced_mm,
+                "hatched_area_mm2": np.where(nowhere, np.nan, self.spaced_mm2),
                 "linear_energy_j_mm": self.exposed_j / self.exposed_mm,
                 "areal_energy_j_mm2": areal,
                 "volumetric_energy_j_mm3": areal / (1e-3 * thickness_um),
@@ -79,19 +84,21 @@ def energy_sums(
 
     Linear energy is P / v, areal P / (v h), volumetric P / (v h t) (Thijs et al., Acta Materialia
     58, 2010), with the hatch distance h that was measured. It is not known where it rests on fewer
-    than :data:`LEAST_VECTORS`, or distances are not regular (:data:`LEAST_SHARE`).
+    than :data:`LEAST_VECTORS`, or distances are not regular (:data:`LEAST_SHARE`): such vectors, a
+    contour that is written as a hatch for one, belong to no area and to no density of it.
     """
     trusted = (spacing.vectors >= LEAST_VECTORS) & (spacing.share >= LEAST_SHARE)
-    distance = np.where(trusted, spacing.distance_mm, np.nan)
+    spaced = np.where(trusted, hatched_mm, 0.0)
     with np.errstate(all="ignore"):
         linear = power_w / speed_mm_s
     return EnergySums(
         hatched_mm,
+        spaced,
         hatched_mm + contour_mm,
-        _of(hatched_mm, distance),
-        _of(hatched_mm, linear),
+        _of(spaced, spacing.distance_mm),
+        _of(spaced, linear),
         _of(hatched_mm + contour_mm, linear),
-        spacing.vectors,
+        np.where(trusted, spacing.vectors, 0),
     )
 
 

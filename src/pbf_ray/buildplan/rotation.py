@@ -23,6 +23,9 @@ Two axes at right angles, as in a chessboard of islands, have half each: then th
 """
 
 
+_QUARTER_TURN_DEG: Final = 0.05
+
+
 @dataclass(frozen=True)
 class LayerBefore:
     """What a layer takes over from the one before it.
@@ -67,6 +70,9 @@ def dominant(degrees: NDArray[np.float64], share: NDArray[np.float64]) -> NDArra
 
 
 def turn(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn from one axis to another, over -90 to 90 degrees: 170 to 57 is 67."""
+    """Turn from one axis to another, -90 to 90 degrees: 170 to 57 is 67.
+
+    A quarter turn has no sense; it is 90, also where rounding makes it a little more.
+    """
     angle = (after - before) % 180.0
-    return np.where(angle > 90.0, angle - 180.0, angle)
+    return np.where(angle > 90.0 + _QUARTER_TURN_DEG, angle - 180.0, angle)

@@ -78,14 +78,15 @@ _PATH: Final = [
 ]
 
 _HATCH: Final = [
+    _length("spaced_hatch_length_mm", "length of hatch vectors whose hatch distance is known"),
     _value("hatch_distance_mm", "mm", "distance of neighbouring hatch vectors, measured"),
     _count("hatch_distance_vectors", "hatch vectors that the distance rests on"),
-    _value("hatched_area_mm2", "mm2", "hatched length times hatch distance"),
+    _value("hatched_area_mm2", "mm2", "that length times hatch distance"),
     _value("scan_axis_deg", "deg", "dominant axis of the hatch from x, 0 to 180"),
     _value("scan_axis_share", "1", "share of the hatched length along the fullest 5 degrees"),
     _value("linear_energy_j_mm", "J/mm", "P / v of hatches and contours"),
-    _value("areal_energy_j_mm2", "J/mm2", "P / (v h) of hatches"),
-    _value("volumetric_energy_j_mm3", "J/mm3", "P / (v h t) of hatches"),
+    _value("areal_energy_j_mm2", "J/mm2", "P / (v h) of hatch vectors with a hatch distance"),
+    _value("volumetric_energy_j_mm3", "J/mm3", "P / (v h t) of these"),
 ]
 
 _CONTOUR_AREA: Final = _value(
@@ -98,7 +99,7 @@ LAYER_PLAN: Final = pa.schema(
         *_PATH,
         *_HATCH,
         _CONTOUR_AREA,
-        _value("rotation_deg", "deg", "scan axis minus that of the layer before, over -90 to 90"),
+        _value("rotation_deg", "deg", "scan axis minus that of the layer before, -90 to 90"),
         _column(
             "axis_histogram_mm",
             pa.list_(pa.float64(), 36),

@@ -274,3 +274,21 @@ def test_a_chessboard_has_no_axis_to_rotate() -> None:
     assert plan.layers["rotation_deg"].to_pylist() == [None, None, None]
     assert plan.layers["scan_axis_share"].to_pylist()[1] == pytest.approx(0.5)
     assert plan.layers["hatch_distance_mm"].to_pylist()[1] == pytest.approx(DISTANCE)
+
+
+def test_a_contour_that_is_written_as_a_hatch_does_not_hide_the_hatch() -> None:
+    corners = ring(WIDTH + 1.0)
+    sides = [corner for i in range(4) for corner in corners[i : i + 2]]
+    outline = Block("hatch", sides, style=2)
+    plan = plan_of([[], [rectangle(), outline]], STYLE, {**STYLE, "build_style_id": 2})
+    found, (hatch, contour) = row(plan), plan.exposures.to_pylist()
+    assert (contour["hatch_distance_mm"], contour["hatched_area_mm2"]) == (None, None)
+    assert found["hatched_length_mm"] == pytest.approx(800.0 + 44.0)
+    assert found["spaced_hatch_length_mm"] == pytest.approx(800.0)
+    for name in ("hatch_distance_mm", "hatched_area_mm2", "volumetric_energy_j_mm3"):
+        assert found[name] == pytest.approx(hatch[name]), name
+
+
+def test_a_quarter_turn_is_plus_ninety() -> None:
+    plan = plan_of([[rectangle(20.0 + 90.0 * n)] for n in range(7)])
+    np.testing.assert_allclose(plan.layers["rotation_deg"].to_pylist()[1:], 90.0, atol=0.01)
