@@ -11,7 +11,7 @@ from pbf_ray.kernels._compile import array_of, compiled, floats, inlined, ints
 __all__ = ["hatch_spacing"]
 
 _PROBES = 32
-_CROSSINGS = 1 << 17  # of all probes of an exposure, unless a single probe has more
+_CROSSINGS = 1 << 15  # of all probes of an exposure, unless a single probe has more
 _GOLDEN = 0.6180339887498949
 _SINE = 0.04361938736533599
 _COLLINEAR_MM = 0.002

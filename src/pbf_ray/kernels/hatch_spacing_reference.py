@@ -16,7 +16,7 @@ Vector: TypeAlias = tuple[Point, Point]
 def hatch_spacing(vectors: Sequence[Vector], axis: Point) -> tuple[float, float, int]:
     """Hatch distance in mm, share of the distances near it, and vectors that it rests on.
 
-    For fewer vectors than make the kernel leave out probes (4096).
+    For fewer vectors than make the kernel leave out probes (1024).
 
     Args:
         vectors: Start and end of each vector in mm.
