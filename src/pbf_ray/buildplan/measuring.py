@@ -35,7 +35,7 @@ class Measured:
         energies: Parts of the energy densities, of each exposure.
         spacing: Hatch distances, of each exposure.
         speed_mm_s: float64[e].
-        contour_area_mm2: float64[m], NaN where something is exposed, but nothing closed.
+        contour_area_mm2: float64[m], 0 where nothing is closed.
     """
 
     columns: BuildColumns
@@ -65,9 +65,7 @@ def measure(
     times = exposure_times(sums, jumps, jump_mm, exposures.styles, machine)
     spacing = hatch_spacing(vectors, rows, exposures.start, axis_vectors(sums.axis))
     totals = path_totals(sums, jumps, jump_mm, times)
-    by_model = totals.by(exposures.model_group, exposures.models)
     area = contour_area(vectors, rows, exposures.start[exposures.model_start])
-    area[(by_model.closed == 0) & (by_model.geometries.sum(axis=1) > 0)] = np.nan
     return Measured(
         columns=columns,
         exposures=exposures,

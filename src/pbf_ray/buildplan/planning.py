@@ -75,8 +75,8 @@ def plan_layers(
     if before is not None and columns.layer.size and before.layer != columns.layer[0] - 1:
         raise ValueError(f"layer {before.layer} does not stand before layer {columns.layer[0]}")
     measured = measure(columns, build_styles, machine)
-    whole = ~np.isin(columns.layer, list(damaged))
     axis_deg = dominant(*axis_degrees(measured.sums.layer_axis))
+    axis_deg[np.isin(columns.layer, list(damaged))] = np.nan
     z_before, axis_before = _before(columns, axis_deg, before)
     thickness_um = 1e3 * (columns.z_mm - z_before)
     heights = {
@@ -85,12 +85,12 @@ def plan_layers(
         "layer_thickness_um": np.where(thickness_um > 0.0, thickness_um, np.nan),
     }
     lasers, of_layers = laser_tables(measured, heights, machine.recoat_time_s)
-    every_layer = layer_table(measured, heights, turn(axis_before, axis_deg), of_layers)
+    layer_rows = layer_table(measured, heights, turn(axis_before, axis_deg), of_layers)
     return BuildPlan(
-        layers=every_layer.filter(pa.array(whole)),
-        models=model_table(measured, heights),
-        lasers=lasers,
-        exposures=exposure_table(measured, heights),
+        layers=_without(layer_rows, damaged),
+        models=_without(model_table(measured, heights), damaged),
+        lasers=_without(lasers, damaged),
+        exposures=_without(exposure_table(measured, heights), damaged),
         after=_after(columns, axis_deg) if columns.layer.size else before,
     )
 
@@ -127,6 +127,12 @@ def plan_batches(
         )
         before = plan.after
         yield plan
+
+
+def _without(table: pa.Table, damaged: Collection[int]) -> pa.Table:
+    if not damaged:
+        return table
+    return table.filter(pa.array(~np.isin(table["layer"].to_numpy(), list(damaged))))
 
 
 def _before(

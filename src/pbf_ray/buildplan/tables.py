@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pbf_ray.buildplan.columns import from_nan
 from pbf_ray.buildplan.grouping import add, dense, largest
 from pbf_ray.buildplan.measuring import Measured
+from pbf_ray.buildplan.paths import PathTotals
 from pbf_ray.buildplan.rotation import axis_degrees
 from pbf_ray.contracts import (
     LAYER_EXPOSURE_PLAN,
@@ -42,16 +43,19 @@ def layer_table(
     """
     exposures = measured.exposures
     layer, layers = exposures.layer, exposures.layers
+    totals = measured.totals.by(layer, layers)
     layer_of_model = np.repeat(np.arange(layers), np.diff(exposures.layer_start))
     degrees = measured.sums.directions_mm
     axes = degrees[:, : BINS // 2] + degrees[:, BINS // 2 :]
     return _table(
         LAYER_PLAN,
         heights,
-        measured.totals.by(layer, layers).columns(),
+        totals.columns(),
         _hatch(measured, layer, layers, measured.sums.layer_axis, heights),
         {
-            "contour_area_mm2": add(measured.contour_area_mm2, layer_of_model, layers),
+            "contour_area_mm2": _area(
+                add(measured.contour_area_mm2, layer_of_model, layers), totals
+            ),
             "rotation_deg": rotation_deg,
             "axis_histogram_mm": _coarser(axes),
             "direction_histogram_mm": _coarser(degrees),
@@ -65,14 +69,15 @@ def model_table(measured: Measured, heights: Columns) -> pa.Table:
     exposures = measured.exposures
     group, groups = exposures.model_group, exposures.models
     first = exposures.model_start[:-1]
+    totals = measured.totals.by(group, groups)
     heights = _at(heights, exposures.layer[first])
     return _table(
         LAYER_MODEL_PLAN,
         heights,
         {"model_id": [exposures.model[e] for e in first.tolist()]},
-        measured.totals.by(group, groups).columns(),
+        totals.columns(),
         _hatch(measured, group, groups, measured.sums.model_axis, heights),
-        {"contour_area_mm2": measured.contour_area_mm2},
+        {"contour_area_mm2": _area(measured.contour_area_mm2, totals)},
     )
 
 
@@ -156,6 +161,12 @@ def _hatch(
         "scan_axis_deg": degrees,
         "scan_axis_share": share,
     }
+
+
+def _area(enclosed: NDArray[np.float64], totals: PathTotals) -> NDArray[np.float64]:
+    # Where something is exposed and nothing closed, contours do not say what its area is.
+    unknown = (totals.closed == 0) & np.any(totals.geometries > 0, axis=1)
+    return np.where(unknown, np.nan, enclosed)
 
 
 def _coarser(degrees: NDArray[np.float64]) -> NDArray[np.float64]:

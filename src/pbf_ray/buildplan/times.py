@@ -67,7 +67,7 @@ def exposure_times(
         point_on = styles.exposure_time_us / period_us
         stated = ~np.isnan(styles.speed_mm_s)
         if machine.speed_from == "points":
-            stated &= np.isnan(point_speed)
+            stated &= np.isnan(styles.point_distance_um + styles.exposure_time_us)
         speed = np.where(stated, styles.speed_mm_s, point_speed)
         exposed_mm = sums.length_mm[:, HATCH] + sums.length_mm[:, CONTOUR]
         vectors_s = _zero_or(exposed_mm, exposed_mm / speed)

@@ -212,7 +212,7 @@ def test_chunks_and_files_of_other_kinds_are_the_same(tmp_path: Any) -> None:
 
 
 def test_batches_follow_each_other_and_damaged_layers_have_no_rows() -> None:
-    layers = [[HATCH], [], [HATCH], [HATCH]]
+    layers = [[HATCH], [CONTOUR, HATCH], [HATCH], [HATCH]]
     tables = [build_tables([blocks], first=n) for n, blocks in enumerate(layers)]
     batches = [
         SimpleNamespace(
@@ -226,6 +226,8 @@ def test_batches_follow_each_other_and_damaged_layers_have_no_rows() -> None:
     plans: Any = list(plan_batches(batches, STYLES))  # type: ignore[arg-type]
     joined = pa.concat_tables([plan.layers for plan in plans])
     assert joined["layer"].to_pylist() == [0, 2, 3]
+    exposures = pa.concat_tables([plan.exposures for plan in plans])
+    assert exposures["layer"].to_pylist() == [0, 2, 3]
     assert joined["rotation_deg"].to_pylist() == [None, None, 0.0]
     assert joined["layer_thickness_um"].to_pylist() == [None, pytest.approx(30), pytest.approx(30)]
     with pytest.raises(ValueError, match="layer 0 does not stand before layer 2"):

@@ -114,6 +114,43 @@ def test_the_hatch_of_the_frustum_turns_by_45_degrees(files: Path) -> None:
         assert 0.8 < row["hatched_area_mm2"] / row["contour_area_mm2"] < 1.01
 
 
+def even_odd_area(contours: list[np.ndarray], lines: int = 2000) -> float:
+    """Area by the widths between crossings, along many lines."""
+    start = np.concatenate([contour[:-1] for contour in contours])
+    end = np.concatenate([contour[1:] for contour in contours])
+    low, high = start[:, 1].min(), start[:, 1].max()
+    step = (high - low) / lines
+    total = 0.0
+    for height in low + (np.arange(lines) + 0.5) * step:
+        hit = (start[:, 1] <= height) != (end[:, 1] <= height)
+        (x0, y0), (x1, y1) = start[hit].T, end[hit].T
+        crossings = np.sort(x0 + (x1 - x0) * (height - y0) / (y1 - y0))
+        total += step * np.sum(crossings[1::2] - crossings[::2])
+    return float(total)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        (f"{CLI}s_MiniCooper_ex.cli", [0, 9, 20]),
+        ("AbFab3D__AbFab3D__gyroplane_binary.cli", [18, 32, 57]),
+    ],
+)
+def test_areas_of_parts_with_holes(files: Path, name: str, layers: list[int]) -> None:
+    build = open_build(files / "cli" / name)
+    rows = plan_of(build).layers.to_pylist()
+    for layer in layers:
+        batch = build.read_layer(layer)
+        points = np.stack([batch.coordinates[c].to_numpy() for c in ("x_mm", "y_mm")], axis=1)
+        contours = [
+            points[row["offset"] : row["offset"] + row["count"]].astype(float)
+            for row in batch.geometries.to_pylist()
+            if row["closed"]
+        ]
+        assert len(contours) == rows[layer]["closed_contours"] > 1
+        assert rows[layer]["contour_area_mm2"] == pytest.approx(even_odd_area(contours), rel=2e-3)
+
+
 def test_times_and_energies_by_the_state_of_a_cli_plus(files: Path) -> None:
     file = files / "cli" / f"{CLI}Box_support_solid_ascii_with_params.cli"
     seconds, joules, power, speed, layer = {}, {}, math.nan, math.nan, -1

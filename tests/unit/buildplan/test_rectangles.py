@@ -124,11 +124,12 @@ def test_a_style_with_speed_and_points_goes_by_what_is_asked_for() -> None:
     for options, speed in (
         ({}, 800.0),
         ({"machine": machine}, 400.0),
-        ({"machine": MachineTimes(speed_from="points")}, 800.0),  # the delay is not known
     ):
         plan = plan_of([[rectangle()]], style, **options)
         assert plan.exposures["speed_mm_s"].to_pylist() == pytest.approx([speed])
         assert row(plan)["exposure_time_s"] == pytest.approx(800.0 / speed)
+    unknown_delay = plan_of([[rectangle()]], style, machine=MachineTimes(speed_from="points"))
+    assert row(unknown_delay)["exposure_time_s"] is None
 
 
 def test_jumps_that_stand_in_the_file_leave_no_gap() -> None:
@@ -154,16 +155,20 @@ def test_contours_open_and_closed() -> None:
             [Block("contour", outline, model=1), Block("contour", hole, model=1)],
             [Block("contour", outline[:-1], model=1)],
             [Block("contour", outline, model=1), Block("contour", hole, model=2)],
+            [Block("contour", outline, model=1), Block("contour", [(0, 0), (9, 9)], model=2)],
             [],
         ]
     )
-    closed, opened, two, empty = plan.layers.to_pylist()
+    closed, opened, two, support, empty = plan.layers.to_pylist()
     assert (closed["closed_contours"], closed["contour_area_mm2"]) == (2, 84.0)
     assert (closed["contour_length_mm"], closed["contour_segments"]) == (56.0, 8)
     assert (opened["closed_contours"], opened["contour_area_mm2"]) == (0, None)
     assert opened["contour_length_mm"] == 30.0
     assert two["contour_area_mm2"] == 116.0, "models are bodies of their own"
-    assert plan.models["contour_area_mm2"].to_pylist() == [84.0, None, 100.0, 16.0]
+    assert plan.models["contour_area_mm2"].to_pylist() == [
+        84.0, None, 100.0, 16.0, 100.0, None,
+    ]  # fmt: skip
+    assert support["contour_area_mm2"] == 100.0, "an open line encloses nothing"
     assert empty["contour_area_mm2"] == 0.0
 
 
