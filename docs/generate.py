@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pbf_ray.config import Settings, describe, environment_names
-from pbf_ray.contracts import OUTPUT_TABLES
+from pbf_ray.contracts import BUILD_PLAN_TABLES, OUTPUT_TABLES
 from pbf_ray.decode import REASONS
 from pbf_ray.kafka.dead_letter_topic import DEAD_LETTER_HEADERS
 from pbf_ray.kafka.topic_specs import ALL_TOPICS
@@ -134,6 +134,23 @@ def _unit(field: pa.Field) -> str:
     return (field.metadata or {}).get(b"unit", b"").decode()
 
 
+def plan_columns() -> str:
+    """Every column of the tables of a build's plan."""
+    order: dict[str, pa.Field] = {}
+    for schema in BUILD_PLAN_TABLES.values():
+        for field in schema:
+            order.setdefault(field.name, field)
+    rows = []
+    for name, field in order.items():
+        marks = []
+        for schema in BUILD_PLAN_TABLES.values():
+            place = schema.get_field_index(name)
+            marks.append("" if place < 0 else "null" if schema.field(place).nullable else "yes")
+        what = field.metadata[b"description"].decode()
+        rows.append((f"`{name}`", _unit(field), what, *marks))
+    return _table(("column", "unit", "what", "layers", "models", "lasers", "exposures"), rows)
+
+
 def reasons() -> str:
     """Reason codes of dead letters."""
     stream = {
@@ -199,6 +216,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "servers": servers,
     "tables": tables,
     "columns": columns,
+    "plan_columns": plan_columns,
     "reasons": reasons,
     "topics": topics,
     "dead_letter_headers": dead_letter_headers,

@@ -1,5 +1,12 @@
 """What data looks like: Arrow schemas with units, keys, table contracts."""
 
+from pbf_ray.contracts.buildplan import (
+    BUILD_PLAN_TABLES,
+    LAYER_EXPOSURE_PLAN,
+    LAYER_LASER_PLAN,
+    LAYER_MODEL_PLAN,
+    LAYER_PLAN,
+)
 from pbf_ray.contracts.builds import (
     BUILD_COORDINATES,
     BUILD_GEOMETRIES,
@@ -28,6 +35,7 @@ __all__ = [
     "BUILD_LAYERS",
     "BUILD_METADATA",
     "BUILD_MODELS",
+    "BUILD_PLAN_TABLES",
     "BUILD_STYLES",
     "CHANNELS",
     "CHANNEL_UNITS",
@@ -36,6 +44,10 @@ __all__ = [
     "ISPM_ANOMALIES",
     "ISPM_MONITORING",
     "LATE_RECORDS",
+    "LAYER_EXPOSURE_PLAN",
+    "LAYER_LASER_PLAN",
+    "LAYER_MODEL_PLAN",
+    "LAYER_PLAN",
     "LAYER_QUALITY",
     "METADATA_FIELDS",
     "OUTPUT_TABLES",

@@ -10,7 +10,7 @@ import ray
 
 from pbf_ray.engine.spec import StreamSpec
 from pbf_ray.kafka.partition_reader import PartitionReader
-from pbf_ray.kernels.loading import load_kernels
+from pbf_ray.kernels.loading import STREAM_KERNELS, load_kernels
 from pbf_ray.logs import configure_logs
 from pbf_ray.streaming.crew import ReaderWork
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
@@ -23,7 +23,7 @@ class Reader:
     """Owns partitions: reads exact ranges of them, decodes, judges and routes the records."""
 
     def __init__(self, spec: StreamSpec, reader: int) -> None:
-        load_kernels()
+        load_kernels(STREAM_KERNELS)
         configure_logs(spec.log_json, spec.log_level, job=spec.job_id, worker=f"reader-{reader}")
         self._work = ReaderWork(
             PartitionReader(

@@ -9,7 +9,7 @@ import pyarrow as pa
 import ray
 
 from pbf_ray.engine.spec import StreamSpec
-from pbf_ray.kernels.loading import load_kernels
+from pbf_ray.kernels.loading import STREAM_KERNELS, load_kernels
 from pbf_ray.logs import configure_logs
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.crew import StandingPoint, WindowReport, WindowWork
@@ -23,7 +23,7 @@ class Window:
     """Owns hash buckets of (build_id, layer); takes its calls in order."""
 
     def __init__(self, spec: StreamSpec, worker: int) -> None:
-        load_kernels()
+        load_kernels(STREAM_KERNELS)
         configure_logs(spec.log_json, spec.log_level, job=spec.job_id, worker=f"window-{worker}")
         operator = WindowOperator(
             CheckpointFolder(spec.checkpoint),

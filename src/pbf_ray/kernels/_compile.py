@@ -6,6 +6,9 @@ both operations carry ``contract``. The tests hold the kernels to the bits of pl
 ``error_model="numpy"`` makes a division IEEE (no ZeroDivisionError branch), which is what lets
 LLVM vectorise it.
 
+``float(x)`` of a float32 is a float32 in numba, other than in Python: kernels over single precision
+say ``np.float64(x)``.
+
 numba notices a changed kernel by the time stamp of its file: after a change of the options here,
 remove the ``__pycache__`` of this folder.
 """

@@ -19,6 +19,19 @@ with event.install_recorder("numba:compile") as recorder:
     first_match(x, ok, CompiledRules([0], [0], [1.0]))
     frame = rolling_update(key, start, x, ok, RollingState.empty(1, 4))
     quality_score(frame.std[0], frame.std_valid[0])
+    from pbf_ray.kernels.contour_area import contour_area
+    from pbf_ray.kernels.hatch_spacing import hatch_spacing
+    from pbf_ray.kernels.scan_path import group_rows, moves_between, path_sums
+    from pbf_ray.kernels.vectors import VectorColumns
+    xy = np.array([0, 1, 1, 0, 0, 5, 9, 5, 0], np.float32)
+    xy.flags.writeable = False
+    vectors = VectorColumns([1, 0], [True, False], [0, 5], [5, 4], xy, xy[::-1])
+    rows, start = group_rows(np.zeros(2, np.int64), 1)
+    one = np.array([0, 1])
+    path_sums(vectors, rows, start, one, one)
+    moves_between(vectors, *np.zeros((3, 2), np.int64), 1)
+    hatch_spacing(vectors, rows, start, np.array([[1.0, 0.0]]))
+    contour_area(vectors, np.array([0, 0]), np.array([0, 2]))
 raise SystemExit(len(recorder.buffer))
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
