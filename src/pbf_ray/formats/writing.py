@@ -46,7 +46,7 @@ class WriteReport:
         format: The format.
         layers: Layers.
         geometries: Geometries.
-        bytes: Bytes of the file.
+        byte_count: Bytes of the file.
         lost: What the format, or the chosen variant of it, cannot hold, and was left out.
         data: The file, where no target was named.
     """
@@ -54,7 +54,7 @@ class WriteReport:
     format: str
     layers: int
     geometries: int
-    bytes: int
+    byte_count: int
     lost: tuple[str, ...]
     data: bytes | None = None
 
@@ -137,8 +137,8 @@ def write_build(
     Args:
         build: An opened file, which is read in batches, or tables.
         target: A path, or None: the bytes come back in the report.
-        format: ``"cli"``, ``"ilt"``, ``"sli"``, ``"mtt"``, ``"slm"``, ``"ovf"``; None: by the suffix
-            of the target, or the format that ``build`` has.
+        format: ``"cli"``, ``"ilt"``, ``"sli"``, ``"mtt"``, ``"slm"``, ``"ovf"``; None: by suffix
+            of the target; without one, the format that ``build`` has.
         allow_loss: Write although the format cannot hold everything; ``lost`` of the report says
             what was left out. Otherwise that is an error.
         options: Of the format, by name; docs/formats.md has them (``variant="ascii"``, ...).
