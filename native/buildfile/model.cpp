@@ -14,6 +14,7 @@ void Geometries::rewind(Mark mark) {
     count.resize(mark.geometries);
     x_mm.resize(mark.points);
     y_mm.resize(mark.points);
+    mended.erase(mended.begin() + static_cast<std::ptrdiff_t>(mark.mended), mended.end());
 }
 
 Geometries::Points Geometries::add(std::int32_t layer_index, std::int32_t id, Kind geometry_kind,

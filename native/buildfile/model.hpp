@@ -110,13 +110,16 @@ struct Geometries {
     Column<std::int64_t> count;
     Column<float> x_mm;
     Column<float> y_mm;
+    // Where the file contradicts itself, but only one reading makes sense, and damage is tolerated.
+    std::vector<Damage> mended;
 
     // Rows so far, to go back to when a layer turns out to be damaged.
     struct Mark {
         std::size_t geometries;
         std::size_t points;
+        std::size_t mended;
     };
-    Mark mark() const noexcept { return {layer.size(), x_mm.size()}; }
+    Mark mark() const noexcept { return {layer.size(), x_mm.size(), mended.size()}; }
     void rewind(Mark mark);
 
     struct Points {

@@ -33,7 +33,7 @@ class BuildTables:
         build_styles: ``BUILD_STYLES``.
         models: ``BUILD_MODELS``.
         metadata: ``BUILD_METADATA``.
-        damage: Damaged layers that were left out.
+        damage: Damaged layers that were left out, and what in others was mended.
     """
 
     layers: pa.Table

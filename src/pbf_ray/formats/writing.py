@@ -204,7 +204,7 @@ def _write(
 
 
 def _damaged(layers: int) -> str:
-    return f"damaged layers ({layers})"
+    return f"what is damaged in {layers} layers"
 
 
 def _refuse_loss(name: str, format: str, lost: list[str], damaged: int, allow: bool) -> None:
