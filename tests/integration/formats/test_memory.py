@@ -105,15 +105,15 @@ def _worst_cases() -> dict[str, bytes]:
     layer = struct.pack("<Hf", 127, 1.0)
     params = b"".join(b"$$PARAM/p%d,i,1$$HATCHES/1,0" % number for number in range(600))
     bomb = io.BytesIO()
-    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.cli", binary_head + layer * 2_500_000)
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.writestr("a.cli", binary_head + layer * 1_500_000)
     at_the_limit = io.BytesIO()
-    with zipfile.ZipFile(at_the_limit, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(at_the_limit, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         archive.writestr("a.cli", binary_head + layer * 540_000)
-        archive.writestr("b.txt", np.random.default_rng(1).bytes(12_500))
+        archive.writestr("b.txt", np.random.default_rng(1).bytes(11_000))
     names = io.BytesIO()
     with zipfile.ZipFile(names, "w") as archive:
-        for number in range(120):
+        for number in range(100):
             archive.writestr(f"{number}.cli", binary_head)
     random = np.random.default_rng(7)
     files = {
