@@ -113,6 +113,10 @@ Batch read(const BuildReader& reader, std::size_t start, std::size_t stop, bool 
             batch.damage.push_back({error.code(), error.offset(), static_cast<std::int64_t>(index),
                                     error.what()});
         }
+        for (Damage& mended : batch.geometries.mended) {
+            batch.damage.push_back(std::move(mended));
+        }
+        batch.geometries.mended.clear();
         const Geometries::Mark end = batch.geometries.mark();
         batch.layer.push_back(static_cast<std::int32_t>(index));
         batch.first_geometry.push_back(static_cast<std::int64_t>(begin.geometries));

@@ -6,6 +6,11 @@
 
 namespace pbf::buildfile {
 namespace cli {
+namespace {
+
+constexpr std::size_t kMostDamage = 1000;
+
+}  // namespace
 
 CliReader::CliReader(std::shared_ptr<const ByteSource> source, const OpenOptions& options,
                      const Framing& framing, Header&& header, std::vector<Damage>&& warnings)
@@ -36,8 +41,12 @@ void CliReader::damaged(const FormatError& error) {
     if (!tolerate_damage_ || error.code() == ErrorCode::limit_exceeded) {
         throw error;
     }
-    damage_.push_back({error.code(), error.offset(), static_cast<std::int64_t>(layers_.size()) - 1,
-                       error.what()});
+    if (damage_.size() < kMostDamage) {
+        damage_.push_back({error.code(), error.offset(),
+                           static_cast<std::int64_t>(layers_.size()) - 1, error.what()});
+    } else if (damage_.size() == kMostDamage) {
+        damage_.push_back({error.code(), error.offset(), -1, "damage behind this is not listed"});
+    }
 }
 
 void CliReader::warn(ErrorCode code, std::size_t offset, std::string message) {

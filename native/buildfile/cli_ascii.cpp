@@ -72,7 +72,10 @@ class AsciiReader final : public CliReader {
         const std::int64_t count = text.take_integer("the number of points",
                                                      std::numeric_limits<std::int32_t>::min(),
                                                      kHighestId);
-        const std::size_t numbers = static_cast<std::size_t>(count) * (contour ? 2 : 4);
+        std::size_t numbers = static_cast<std::size_t>(count) * (contour ? 2 : 4);
+        if (tolerate_damage_) {
+            numbers = mended(text, offset, layer, count, contour ? 2 : 4, out);
+        }
         // Each number takes two bytes at least: its comma and a digit.
         if (count < 0 || numbers > (text.end() - text.offset()) / 2) {
             throw FormatError(ErrorCode::bad_count, offset,
@@ -96,6 +99,20 @@ class AsciiReader final : public CliReader {
         if (contour) {
             out.set_last_closed(closedness(out));
         }
+    }
+
+    // Some writers count wrongly: what is there is taken, if it is whole points (or vectors).
+    static std::size_t mended(const Text& text, std::size_t offset, std::int32_t layer,
+                              std::int64_t count, std::size_t each, Geometries& out) {
+        const std::size_t numbers = text.count_commas();
+        if (count >= 0 && numbers != static_cast<std::size_t>(count) * each &&
+            numbers % each == 0) {
+            out.mended.push_back({ErrorCode::inconsistent, offset, layer,
+                                  "the count is " + std::to_string(count) + ", read were the " +
+                                      std::to_string(numbers / each) + " that are there"});
+            return numbers;
+        }
+        return static_cast<std::size_t>(count) * each;
     }
 
     float coordinate(Text& text) const {

@@ -31,8 +31,10 @@ void put_metadata(std::string& out, const Header& header) {
         if (std::find(kOwn.begin(), kOwn.end(), key) != kOwn.end()) {
             continue;
         }
-        if ((key == "version" || key == "date") && header.format == "cli" && is_digits(value)) {
-            has_version = has_version || key == "version";
+        const bool is_version =
+            key == "version" && (header.format == "cli" || value == "200") && is_digits(value);
+        if (is_version || (key == "date" && is_digits(value))) {
+            has_version = has_version || is_version;
             out += (key == "version" ? "$$VERSION/" : "$$DATE/") + value + '\n';
         } else {
             out += "// " + one_line(key) + ": " + one_line(value) + " //\n";
@@ -108,17 +110,17 @@ void Bounds::layer(double z_mm) noexcept {
 }
 
 void Bounds::shape(std::span<const float> x, std::span<const float> y) {
+    z0 = has_shapes ? std::min(z0, z) : z;
+    z1 = has_shapes ? std::max(z1, z) : z;
+    has_shapes = true;
     if (x.empty()) {
         return;
     }
     if (!has_points) {
         x0 = x1 = x.front();
         y0 = y1 = y.front();
-        z0 = z1 = z;
         has_points = true;
     }
-    z0 = std::min(z0, z);
-    z1 = std::max(z1, z);
     unsigned wrong = 0;
     for (std::size_t point = 0; point < x.size(); ++point) {
         wrong |= unsigned{not_finite(x[point])} | unsigned{not_finite(y[point])};

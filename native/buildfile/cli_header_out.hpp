@@ -30,9 +30,10 @@ CliVariant variant_from(const WriteOptions& options);
 // What was written, for $$DIMENSION and $$LAYERS.
 struct Bounds {
     std::int64_t layers = 0;
+    bool has_shapes = false;
     bool has_points = false;
     float x0 = 0, y0 = 0, x1 = 0, y1 = 0;
-    double z0 = 0, z1 = 0;  // of layers with points
+    double z0 = 0, z1 = 0;  // of layers with geometries
     double z = 0;           // of the last layer
 
     void layer(double z_mm) noexcept;

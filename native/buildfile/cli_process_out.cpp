@@ -38,10 +38,11 @@ Settings settings_of(const BuildStyle& style, const Lose& lose) {
             return one_line(text) == text && text.find(',') == std::string::npos &&
                    trimmed(text) == text && !text.empty();
         };
-        if (is_plain(name) && is_plain(value)) {
+        const bool is_command = name == "POWER" || name == "SPEED" || name == "FOCUS";
+        if (is_plain(name) && is_plain(value) && !is_command) {
             out.emplace_back(name, value);
         } else {
-            lose("parameters of build styles with commas or line ends");
+            lose("parameters of build styles whose text is no CLI text");
         }
     }
     const std::pair<bool, const char*> unsaid[] = {
@@ -97,11 +98,11 @@ void ProcessWriter::change(std::int32_t model_id, std::int32_t build_style_id, s
     }
     current_ = style;
     const Settings settings = style == nullptr ? Settings{} : settings_of(*style, lose);
-    for (const auto& [name, value] : in_force_) {
+    for (const auto& old : in_force_) {
         const bool stays = std::any_of(settings.begin(), settings.end(),
-                                       [&](const auto& one) { return one.first == name; });
+                                       [&](const auto& one) { return one.first == old.first; });
         if (!stays) {
-            lose("that a value is not set any more: " + name);
+            lose("that a value is not set any more: " + old.first);
         }
     }
     for (const auto& [name, value] : settings) {

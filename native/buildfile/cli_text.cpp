@@ -97,6 +97,14 @@ std::string_view Text::take_parameters() noexcept {
     return trimmed({first, static_cast<std::size_t>(at_ - first)});
 }
 
+std::size_t Text::count_commas() const noexcept {
+    std::size_t commas = 0;
+    for (const char* at = at_; at != last_ && *at != '$' && *at != '/'; ++at) {
+        commas += *at == ',' ? 1U : 0U;
+    }
+    return commas;
+}
+
 void Text::fail_number(const char* what) const {
     if (at_ == last_) {
         fail(ErrorCode::truncated, std::string(what) + " is missing: the text ends");

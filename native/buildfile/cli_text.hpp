@@ -60,6 +60,9 @@ class Text {
         }
     }
 
+    // How many commas there are up to the next command or comment.
+    std::size_t count_commas() const noexcept;
+
     [[noreturn]] void fail(ErrorCode code, std::string message) const {
         throw FormatError(code, offset(), std::move(message));
     }

@@ -15,6 +15,7 @@ void Geometries::rewind(Mark mark) {
     x_mm.resize(mark.points);
     y_mm.resize(mark.points);
     warnings.erase(warnings.begin() + static_cast<std::ptrdiff_t>(mark.warnings), warnings.end());
+    mended.erase(mended.begin() + static_cast<std::ptrdiff_t>(mark.mended), mended.end());
 }
 
 Geometries::Points Geometries::add(std::int32_t layer_index, std::int32_t id, Kind geometry_kind,

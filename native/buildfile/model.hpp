@@ -115,14 +115,19 @@ struct Geometries {
     Column<float> y_mm;
     // What of the layers has no place in these columns: one entry per layer and kind of thing.
     std::vector<Damage> warnings;
+    // Where the file contradicts itself, but only one reading makes sense, and damage is tolerated.
+    std::vector<Damage> mended;
 
     // Rows so far, to go back to when a layer turns out to be damaged.
     struct Mark {
         std::size_t geometries;
         std::size_t points;
         std::size_t warnings;
+        std::size_t mended;
     };
-    Mark mark() const noexcept { return {layer.size(), x_mm.size(), warnings.size()}; }
+    Mark mark() const noexcept {
+        return {layer.size(), x_mm.size(), warnings.size(), mended.size()};
+    }
     void rewind(Mark mark);
 
     struct Points {

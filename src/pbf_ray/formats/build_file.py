@@ -33,7 +33,7 @@ class BuildTables:
         build_styles: ``BUILD_STYLES``.
         models: ``BUILD_MODELS``.
         metadata: ``BUILD_METADATA``.
-        damage: Damaged layers that were left out.
+        damage: Damaged layers that were left out, and what in others was mended.
         warnings: What of the layers has no place in the tables.
     """
 

@@ -45,7 +45,8 @@ class BuildBatch:
         layers: ``contracts.BUILD_LAYERS``; firsts are rows of the tables here.
         geometries: ``contracts.BUILD_GEOMETRIES``; offsets are rows of ``coordinates``.
         coordinates: ``contracts.BUILD_COORDINATES``.
-        damage: Damaged layers that were left out (they stand in ``layers`` with no rows).
+        damage: Damaged layers that were left out (they stand in ``layers`` with no rows), and what
+            in others contradicts itself and was read in the one way that makes sense.
         warnings: What of these layers has no place in the tables (pauses, for example).
     """
 

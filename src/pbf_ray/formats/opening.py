@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import _core
 from pbf_ray.formats.build_file import BuildFile
-from pbf_ray.formats.layer_source import NativeSource, build_file_errors
+from pbf_ray.formats.ilt import open_ilt
+from pbf_ray.formats.layer_source import LayerSource, NativeSource, build_file_errors
 from pbf_ray.formats.limits import ReadLimits
 from pbf_ray.formats.scan_folder import open_scan_folder
 
 __all__ = ["BuildInput", "open_build"]
+
+_ARCHIVES: Final = ("zip", "ilt")
 
 BuildInput: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview"
 """A path (of a file, or of a folder of scan XML files), or the bytes of a file."""
@@ -43,21 +46,27 @@ def open_build(
     """
     limits = limits or ReadLimits()
     tolerate = on_damage == "skip"
-    if isinstance(file, bytes | bytearray | memoryview):
-        name = name or "<bytes>"
-        with build_file_errors(name):
-            format = format or _recognised(name, _core.sniff(file))
-            reader = _core.Reader.open_bytes(file, format, limits.native(), tolerate)
-    else:
-        path = os.fspath(file)
-        name = name or path
-        if Path(path).is_dir():
-            source = open_scan_folder(Path(path), limits, tolerate_damage=tolerate)
-            return BuildFile(name, source, on_damage=on_damage)
-        with build_file_errors(name):
-            format = format or _recognised(name, _core.sniff_file(path))
+    data = file if isinstance(file, bytes | bytearray | memoryview) else None
+    path = "" if data is not None else os.fspath(cast("str | os.PathLike[str]", file))
+    name = name or path or "<bytes>"
+    source: LayerSource
+    if data is None and Path(path).is_dir():
+        source = open_scan_folder(Path(path), limits, tolerate_damage=tolerate)
+        return BuildFile(name, source, on_damage=on_damage)
+    with build_file_errors(name):
+        if format is None:
+            found = _core.sniff_file(path) if data is None else _core.sniff(data)
+            format = _recognised(name, found)
+        if format in _ARCHIVES:
+            archive = path if data is None else data
+            source = open_ilt(archive, name=name, limits=limits, tolerate_damage=tolerate)
+        elif data is None:
             reader = _core.Reader.open_file(path, format, limits.native(), tolerate)
-    return BuildFile(name, NativeSource(name, reader), on_damage=on_damage)
+            source = NativeSource(name, reader)
+        else:
+            reader = _core.Reader.open_bytes(data, format, limits.native(), tolerate)
+            source = NativeSource(name, reader)
+    return BuildFile(name, source, on_damage=on_damage)
 
 
 def _recognised(name: str, found: str) -> str:

@@ -7,26 +7,16 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from pbf_ray.contracts import GEOMETRY_KINDS
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import _core
 from pbf_ray.formats.build_file import BuildFile, BuildTables
+from pbf_ray.formats.ilt_writing import IltWriter
+from pbf_ray.formats.layer_columns import LayerColumns, LayerWriter, layer_columns, option_texts
 from pbf_ray.formats.layer_source import BuildBatch, build_file_errors
 
-__all__ = ["LayerColumns", "LayerWriter", "WriteReport", "write_build"]
-
-NO_ID: Final = np.iinfo(np.int32).min
-"""Stands for null in id columns of the core."""
-
-_UNKNOWN: Final = 2
-"""Stands for null in ``closed``."""
+__all__ = ["WriteReport", "write_build"]
 
 _SUFFIXES: Final = {
     ".cli": "cli",
@@ -59,56 +49,9 @@ class WriteReport:
     data: bytes | None = None
 
 
-@dataclass(frozen=True)
-class LayerColumns:
-    """One layer as the writers take it.
-
-    Attributes:
-        z_mm: Its height in mm.
-        kind: uint8 (geometries,), indices of ``contracts.GEOMETRY_KINDS``.
-        model_id: int32 (geometries,), ``NO_ID`` for null; so are the next two.
-        build_style_id: See ``model_id``.
-        laser_id: See ``model_id``.
-        closed: uint8 (geometries,): 0, 1, or 2 for null.
-        offset: int64 (geometries,), rows of the coordinates.
-        count: int64 (geometries,), rows of the coordinates.
-        x_mm: float32 (points,) in mm.
-        y_mm: float32 (points,) in mm.
-    """
-
-    z_mm: float
-    kind: npt.NDArray[np.uint8]
-    model_id: npt.NDArray[np.int32]
-    build_style_id: npt.NDArray[np.int32]
-    laser_id: npt.NDArray[np.int32]
-    closed: npt.NDArray[np.uint8]
-    offset: npt.NDArray[np.int64]
-    count: npt.NDArray[np.int64]
-    x_mm: npt.NDArray[np.float32]
-    y_mm: npt.NDArray[np.float32]
-
-
-class LayerWriter(Protocol):
-    """Writes one build: ``begin`` once, ``layer`` from the bottom up, ``finish`` once."""
-
-    def begin(self, header: dict[str, Any]) -> None:
-        """Takes the header, as ``BuildFile.header``."""
-
-    def layer(self, columns: LayerColumns) -> None:
-        """Takes the next layer."""
-
-    def finish(self) -> bytes | None:
-        """Ends the file; gives it, where it went to no path."""
-
-    @property
-    def lost(self) -> list[str]:
-        """What was left out so far."""
-
-
 class _NativeWriter:
     def __init__(self, format: str, path: str | None, options: dict[str, object]) -> None:
-        texts = [(key, _text(value)) for key, value in options.items() if value is not None]
-        self._writer = _core.Writer(format, path, texts)
+        self._writer = _core.Writer(format, path, option_texts(options))
 
     def begin(self, header: dict[str, Any]) -> None:
         self._writer.begin(header)
@@ -118,6 +61,9 @@ class _NativeWriter:
 
     def finish(self) -> bytes | None:
         return self._writer.finish()
+
+    def close(self) -> None:
+        del self._writer
 
     @property
     def lost(self) -> list[str]:
@@ -185,18 +131,36 @@ def _write(
     allow_loss: bool,
     options: dict[str, object],
 ) -> WriteReport:
-    layers = geometries = damaged = 0
     with build_file_errors(name):
-        writer: LayerWriter = _NativeWriter(format, path, options)
-        writer.begin(build.header if isinstance(build, BuildFile) else _header_of(build))
-        for batch in _batches(build):
-            damaged += len({damage.layer for damage in batch.damage})
-            _refuse_loss(name, format, writer.lost, damaged, allow_loss)
-            for columns in _columns(batch):
-                writer.layer(columns)
-                layers += 1
-                geometries += len(columns.kind)
-        data = writer.finish()
+        writer = _writer(format, path, options)
+        try:
+            return _fill(writer, build, name, path, format, allow_loss)
+        finally:
+            writer.close()
+
+
+def _writer(format: str, path: str | None, options: dict[str, object]) -> LayerWriter:
+    return IltWriter(path, options) if format == "ilt" else _NativeWriter(format, path, options)
+
+
+def _fill(
+    writer: LayerWriter,
+    build: BuildFile | BuildTables,
+    name: str,
+    path: str | None,
+    format: str,
+    allow_loss: bool,
+) -> WriteReport:
+    layers = geometries = damaged = 0
+    writer.begin(build.header if isinstance(build, BuildFile) else _header_of(build))
+    for batch in _batches(build):
+        damaged += len({damage.layer for damage in batch.damage})
+        _refuse_loss(name, format, writer.lost, damaged, allow_loss)
+        for columns in layer_columns(batch):
+            writer.layer(columns)
+            layers += 1
+            geometries += len(columns.kind)
+    data = writer.finish()
     _refuse_loss(name, format, writer.lost, damaged, allow_loss)
     lost = [*writer.lost, *([_damaged(damaged)] if damaged else [])]
     size = len(data) if data is not None else Path(path or "").stat().st_size
@@ -204,7 +168,7 @@ def _write(
 
 
 def _damaged(layers: int) -> str:
-    return f"damaged layers ({layers})"
+    return f"what is damaged in {layers} layers"
 
 
 def _refuse_loss(name: str, format: str, lost: list[str], damaged: int, allow: bool) -> None:
@@ -225,37 +189,6 @@ def _batches(build: BuildFile | BuildTables) -> Iterator[BuildBatch]:
         yield BuildBatch(build.layers, build.geometries, build.coordinates, build.damage)
 
 
-def _columns(batch: BuildBatch) -> Iterator[LayerColumns]:
-    """The layers of a batch; only one of them is copied at a time."""
-    for row in batch.layers.to_pylist():
-        geometries = batch.geometries.slice(row["first_geometry"], row["geometry_count"])
-        coordinates = batch.coordinates.slice(row["first_point"], row["point_count"])
-        offset = _numbers(geometries["offset"], np.int64)
-        yield LayerColumns(
-            z_mm=float("nan") if row["z_mm"] is None else row["z_mm"],
-            kind=_kind(geometries["kind"]),
-            model_id=_numbers(geometries["model_id"], np.int32, NO_ID),
-            build_style_id=_numbers(geometries["build_style_id"], np.int32, NO_ID),
-            laser_id=_numbers(geometries["laser_id"], np.int32, NO_ID),
-            closed=_numbers(pc.cast(geometries["closed"], pa.uint8()), np.uint8, _UNKNOWN),
-            offset=offset - row["first_point"],
-            count=_numbers(geometries["count"], np.int64),
-            x_mm=_numbers(coordinates["x_mm"], np.float32),
-            y_mm=_numbers(coordinates["y_mm"], np.float32),
-        )
-
-
-def _numbers(column: pa.ChunkedArray, dtype: Any, null: int | None = None) -> npt.NDArray[Any]:
-    if column.null_count and null is not None:
-        column = pc.fill_null(column, pa.scalar(null, column.type))
-    return np.ascontiguousarray(column.to_numpy(), dtype=dtype)
-
-
-def _kind(column: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
-    codes = pc.index_in(column.cast(pa.string()), pa.array(GEOMETRY_KINDS))
-    return _numbers(codes, np.uint8)
-
-
 def _header_of(tables: BuildTables) -> dict[str, Any]:
     """The header that tables still say; there is no raw tag of the file among them."""
     return {
@@ -273,9 +206,3 @@ def _header_of(tables: BuildTables) -> dict[str, Any]:
 def _with_raw_tags(row: dict[str, Any]) -> dict[str, Any]:
     tags = [(tag["path"], tag["byte_offset"], tag["bytes"]) for tag in row["raw_tags"]]
     return {**row, "raw_tags": tags}
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else str(value)
