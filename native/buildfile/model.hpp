@@ -125,6 +125,9 @@ struct Geometries {
     Mark mark() const noexcept { return {layer.size(), x_mm.size(), warnings.size()}; }
     void rewind(Mark mark);
 
+    // Makes room for more rows; the caller has held the numbers against the bytes that are there.
+    void reserve(std::size_t geometries, std::size_t points);
+
     struct Points {
         float* x;
         float* y;
