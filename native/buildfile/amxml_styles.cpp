@@ -40,7 +40,8 @@ std::uint64_t bytes_of(const BuildStyle& style) noexcept {
 double number_of(const XmlReader& xml, std::string_view text, const char* what) {
     double value = 0;
     const char* const behind = text.data() + text.size();
-    if (parse_decimal(text.data(), behind, value) != behind || !std::isfinite(value)) {
+    if (text.empty() || parse_decimal(text.data(), behind, value) != behind ||
+        !std::isfinite(value)) {
         throw FormatError(ErrorCode::bad_number, xml.text_offset(),
                           std::string(what) + " is no number: '" +
                               std::string(text.substr(0, 40)) + "'");

@@ -18,6 +18,20 @@ void Geometries::rewind(Mark mark) {
     mended.erase(mended.begin() + static_cast<std::ptrdiff_t>(mark.mended), mended.end());
 }
 
+void Geometries::reserve(std::size_t geometries, std::size_t points) {
+    reserve_more(layer, geometries);
+    reserve_more(geometry_id, geometries);
+    reserve_more(kind, geometries);
+    reserve_more(model_id, geometries);
+    reserve_more(build_style_id, geometries);
+    reserve_more(laser_id, geometries);
+    reserve_more(closed, geometries);
+    reserve_more(offset, geometries);
+    reserve_more(count, geometries);
+    reserve_more(x_mm, points);
+    reserve_more(y_mm, points);
+}
+
 Geometries::Points Geometries::add(std::int32_t layer_index, std::int32_t id, Kind geometry_kind,
                                    std::int32_t model, std::int32_t build_style,
                                    std::int32_t laser, Closed is_closed, std::size_t points) {

@@ -130,6 +130,9 @@ struct Geometries {
     }
     void rewind(Mark mark);
 
+    // Makes room for more rows; the caller has held the numbers against the bytes that are there.
+    void reserve(std::size_t geometries, std::size_t points);
+
     struct Points {
         float* x;
         float* y;

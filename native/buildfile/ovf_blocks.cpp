@@ -7,6 +7,9 @@
 namespace pbf::buildfile::ovf {
 namespace {
 
+// The tag of field 1 where it is packed.
+constexpr std::uint8_t kPackedPointsTag = 0x0a;
+
 // The message that says what a block's vectors are. Protobuf allows one to come in parts, which are
 // to be read as one; a later member of the oneof replaces an earlier.
 struct Vectors {
@@ -93,19 +96,7 @@ class Fill {
         : x_(to.x), y_(to.y), stride_(stride), z_mm_(z_mm) {}
 
     void run(const std::uint8_t* first, std::size_t count) noexcept {
-        std::size_t index = 0;
-        if (stride_ == 2 && phase_ == 0) {
-            const std::size_t pairs = count / 2;
-            float* x = x_ + point_;
-            float* y = y_ + point_;
-            for (std::size_t pair = 0; pair < pairs; ++pair) {
-                x[pair] = load<float>(first, 2 * pair);
-                y[pair] = load<float>(first, 2 * pair + 1);
-            }
-            point_ += pairs;
-            index = 2 * pairs;
-        }
-        for (; index < count; ++index) {
+        for (std::size_t index = 0; index < count; ++index) {
             put(load<float>(first, index));
         }
     }
@@ -161,9 +152,37 @@ bool all_finite(const float* values, std::size_t count) noexcept {
     throw FormatError(ErrorCode::bad_number, vectors.first.offset, "a coordinate is not finite");
 }
 
+// The usual case, and the fast one: whole 2D points in one packed field. False: it is another case,
+// or wrong; nothing has been added then.
+bool decode_packed(const Vectors& vectors, Kind kind, const LayerContext& context, const Ids& ids,
+                   Geometries& out) {
+    const WirePiece& message = vectors.first;
+    if (!vectors.more.empty() || message.bytes.size() < 2 || message.bytes[0] != kPackedPointsTag) {
+        return false;
+    }
+    ByteReader reader(message.bytes, message.offset);
+    reader.skip(1, "a tag");
+    const WirePiece packed = read_delimited(reader, "points");
+    const std::size_t whole = (kind == Kind::hatch ? 4 : 2) * sizeof(float);
+    if (!reader.at_end() || packed.bytes.size() % whole != 0) {
+        return false;
+    }
+    const std::size_t points = packed.bytes.size() / (2 * sizeof(float));
+    context.check(points, packed.offset);
+    const Geometries::Points to = add_row(out, context, ids, kind, points);
+    read_points<float>(packed.bytes, packed.offset, 1.0, to.x, to.y);
+    if (kind == Kind::contour) {
+        close_last(out);
+    }
+    return true;
+}
+
 // Lines, hatches and points, in 2D, 3D or with a parameter as the third number of each point.
 void decode_points(const Vectors& vectors, Kind kind, unsigned stride, const LayerContext& context,
                    const Ids& ids, Geometries& out, Leftovers& leftovers) {
+    if (stride == 2 && decode_packed(vectors, kind, context, ids, out)) {
+        return;
+    }
     std::uint64_t floats = 0;
     vectors.for_each([&](const WirePiece& piece) {
         for_each_float_run(piece, 1, [&](const std::uint8_t*, std::size_t count, std::uint64_t) {

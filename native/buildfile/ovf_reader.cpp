@@ -79,6 +79,10 @@ class OvfReader final : public BuildReader {
                                       " times the layer's bytes");
             }
         };
+        // At most a geometry per byte of the table, and a point per 8 bytes of the layer.
+        const auto ends = std::count_if(parts.table.bytes.begin(), parts.table.bytes.end(),
+                                        [](std::uint8_t byte) { return byte < 0x80; });
+        out.reserve(static_cast<std::size_t>(ends), static_cast<std::size_t>(info.size) / 8);
         Leftovers leftovers;
         const std::uint64_t blocks = decode_blocks(index, parts, context, out, leftovers);
         if (shell.repeats > 0) {

@@ -308,13 +308,13 @@ class OvfWriter final : public BuildWriter {
             }
         }
         WireWriter gradient;
-        for (const auto& [name, value] : style.parameters) {
-            const auto* known =
-                std::find_if(std::begin(kParameters), std::end(kParameters),
-                             [&](const Parameter& parameter) { return parameter.name == name; });
+        for (const auto& given : style.parameters) {
+            const auto* known = std::find_if(
+                std::begin(kParameters), std::end(kParameters),
+                [&](const Parameter& parameter) { return parameter.name == given.first; });
             if (known == std::end(kParameters) ||
-                !put_parameter(*known, value, known->parent == 0 ? params : gradient)) {
-                lose("parameter " + name);
+                !put_parameter(*known, given.second, known->parent == 0 ? params : gradient)) {
+                lose("parameter " + given.first);
             }
         }
         if (!gradient.bytes().empty()) {

@@ -40,8 +40,7 @@ class ByteReader {
     // The next `count` bytes, not copied.
     Bytes take(std::uint64_t count, const char* what) {
         if (count > remaining()) {
-            fail(ErrorCode::truncated, std::string(what) + " needs " + std::to_string(count) +
-                                           " bytes, " + std::to_string(remaining()) + " are left");
+            fail_truncated(count, what);
         }
         const Bytes taken = bytes_.subspan(position_, static_cast<std::size_t>(count));
         position_ += static_cast<std::size_t>(count);
@@ -86,6 +85,13 @@ class ByteReader {
     }
 
   private:
+    // Apart, so that take() is small enough to be compiled into its callers.
+    [[noreturn, gnu::cold, gnu::noinline]] void fail_truncated(std::uint64_t count,
+                                                               const char* what) const {
+        fail(ErrorCode::truncated, std::string(what) + " needs " + std::to_string(count) +
+                                       " bytes, " + std::to_string(remaining()) + " are left");
+    }
+
     Bytes bytes_;
     std::uint64_t base_;
     std::size_t position_ = 0;

@@ -30,13 +30,19 @@ struct UninitializedAllocator : std::allocator<T> {
 template <typename T>
 using Column = std::vector<T, UninitializedAllocator<T>>;
 
+// Makes room for `count` more items, in doubling steps.
+template <typename T>
+void reserve_more(Column<T>& column, std::size_t count) {
+    if (count > column.capacity() - column.size()) {
+        column.reserve(std::max(column.size() + count, column.size() * 2));
+    }
+}
+
 // Lengthens a column by `count` items, in doubling steps; gives the first new one.
 template <typename T>
 T* grow(Column<T>& column, std::size_t count) {
     const std::size_t before = column.size();
-    if (count > column.capacity() - before) {
-        column.reserve(std::max(before + count, before * 2));
-    }
+    reserve_more(column, count);
     column.resize(before + count);
     return column.data() + before;
 }

@@ -22,10 +22,12 @@ struct WirePiece {
     std::uint64_t offset = 0;
 };
 
-inline std::uint64_t read_varint(ByteReader& from, const char* what) {
-    const std::uint64_t offset = from.file_offset();
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
+// A varint of more than one byte, whose first has been read.
+[[gnu::noinline]] inline std::uint64_t read_long_varint(ByteReader& from, std::uint8_t first,
+                                                        const char* what) {
+    const std::uint64_t offset = from.file_offset() - 1;
+    std::uint64_t value = first & 0x7fU;
+    for (unsigned shift = 7; shift < 64; shift += 7) {
         const auto byte = from.read<std::uint8_t>(what);
         if (shift == 63 && byte > 1) {
             break;
@@ -36,6 +38,11 @@ inline std::uint64_t read_varint(ByteReader& from, const char* what) {
         }
     }
     throw FormatError(ErrorCode::bad_number, offset, std::string(what) + " is over 64 bits");
+}
+
+inline std::uint64_t read_varint(ByteReader& from, const char* what) {
+    const auto first = from.read<std::uint8_t>(what);
+    return first < 0x80 ? first : read_long_varint(from, first, what);
 }
 
 // A message behind its length.
@@ -90,8 +97,7 @@ class WireReader {
         const std::uint64_t tag = read_varint(reader_, "a field's tag");
         const std::uint64_t number = tag >> 3;
         if (number == 0 || number > (1U << 29) - 1) {
-            throw FormatError(ErrorCode::bad_command, tag_offset,
-                              "there is no field " + std::to_string(number));
+            fail(tag_offset, "there is no field " + std::to_string(number));
         }
         field.number = static_cast<std::uint32_t>(number);
         field.value = 0;
@@ -118,15 +124,19 @@ class WireReader {
                 field.payload = reader_.take(4, "a field");
                 break;
             default:
-                throw FormatError(ErrorCode::bad_command, tag_offset,
-                                  "field " + std::to_string(number) + " has wire type " +
-                                      std::to_string(tag & 7) + ", which is not read");
+                fail(tag_offset, "field " + std::to_string(number) + " has wire type " +
+                                     std::to_string(tag & 7) + ", which is not read");
         }
         field.whole = bytes_.subspan(begin, reader_.position() - begin);
         return true;
     }
 
   private:
+    [[noreturn, gnu::cold, gnu::noinline]] static void fail(std::uint64_t offset,
+                                                            const std::string& message) {
+        throw FormatError(ErrorCode::bad_command, offset, message);
+    }
+
     Bytes bytes_;
     ByteReader reader_;
 };

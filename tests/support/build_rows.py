@@ -39,9 +39,7 @@ def as_row(
     """A row from points of any shape that makes (points, 2)."""
     array: npt.NDArray[np.float32] = np.asarray(points, np.float32).reshape(-1, 2)
     closed = polyline_closed(array) if kind == "contour" else None
-    return Row(
-        layer, kind, model_id, build_style_id, laser_id, closed, array.tobytes(), len(array)
-    )
+    return Row(layer, kind, model_id, build_style_id, laser_id, closed, array.tobytes(), len(array))
 
 
 def polyline_closed(points: npt.NDArray[np.float32]) -> bool:

@@ -1,4 +1,4 @@
-"""Google's protobuf as the other opinion on OVF: the messages that the tests read and write with it.
+"""Google's protobuf as the other opinion on OVF: the messages that tests read and write.
 
 Only field numbers and types stand here, as the format's public schema has them; the names are ours.
 ``OvfFile`` is the container around them, in plain Python.
@@ -42,8 +42,8 @@ _SCALARS: Final = {
 
 # message: {number: (name, type)}; "*type" is repeated, "?type" a member of the oneof.
 _FACTS: Final[dict[str, dict[int, tuple[str, str]]]] = {
-    "JobLut": {1: ("shell", "i64"), 2: ("planes", "*i64")},
-    "PlaneLut": {1: ("shell", "i64"), 2: ("blocks", "*i64")},
+    "JobLut": {1: ("shell_at", "i64"), 2: ("planes", "*i64")},
+    "PlaneLut": {1: ("shell_at", "i64"), 2: ("blocks", "*i64")},
     "Box": {1: ("x_min", "f32"), 2: ("y_min", "f32"), 3: ("x_max", "f32"), 4: ("y_max", "f32")},
     "JobMeta": {
         1: ("created", "i64"),
@@ -207,13 +207,13 @@ def read_ovf(content: bytes) -> OvfFile:
     assert content[:4] == b"LVF!"
     (position,) = struct.unpack_from("<q", content, 4)
     lut = _message("JobLut", content, position)
-    out = OvfFile(_message("Job", content, lut.shell))
+    out = OvfFile(_message("Job", content, lut.shell_at))
     for plane in lut.planes:
         (position,) = struct.unpack_from("<q", content, plane)
         plane_lut = _message("PlaneLut", content, position)
         out.planes.append(
             Plane(
-                _message("WorkPlane", content, plane_lut.shell),
+                _message("WorkPlane", content, plane_lut.shell_at),
                 [_message("Block", content, block) for block in plane_lut.blocks],
             )
         )
@@ -232,11 +232,11 @@ def write_ovf(ovf: OvfFile) -> bytes:
         for block in plane.blocks:
             plane_lut.blocks.append(len(out))
             out += delimited(block)
-        plane_lut.shell = len(out)
+        plane_lut.shell_at = len(out)
         out += delimited(plane.shell)
         struct.pack_into("<q", out, place, len(out))
         out += delimited(plane_lut)
-    lut.shell = len(out)
+    lut.shell_at = len(out)
     out += delimited(ovf.job)
     struct.pack_into("<q", out, 4, len(out))
     out += delimited(lut)

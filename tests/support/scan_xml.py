@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from support.build_rows import Row, as_row
 
@@ -16,7 +17,7 @@ def segment(style: str, x: object, y: object) -> str:
 
 
 def laser_numbers(names: list[str]) -> dict[str, int]:
-    """Whole numbers as they are, letters by the alphabet; enough for files that mix nothing else."""
+    """Whole numbers as they are, letters by the alphabet: for files without other names."""
     return {
         name: int(name) if name.lstrip("-").isdigit() else ord(name.lower()) - ord("a") + 1
         for name in names
@@ -25,7 +26,7 @@ def laser_numbers(names: list[str]) -> dict[str, int]:
 
 def expected_rows(content: bytes | str) -> list[Row]:
     """What a reader is to make of a file; written from the schema, not from the C++."""
-    root = ElementTree.fromstring(content)  # noqa: S314 - of our own making, or in shared data
+    root = ET.fromstring(content)  # noqa: S314 - of our own making, or in shared data
     names = [node.findtext("ID", "").strip() for node in root.iter("Traveler")]
     lasers = laser_numbers(names)
     styles: dict[str, list[tuple[int, int | None]]] = {}
@@ -37,9 +38,7 @@ def expected_rows(content: bytes | str) -> list[Row]:
         if not travelers:
             off.add(name)
         exposures: list[int | None] = [*travelers] or [None]
-        styles.setdefault(
-            name, [(number + place, laser) for place, laser in enumerate(exposures)]
-        )
+        styles.setdefault(name, [(number + place, laser) for place, laser in enumerate(exposures)])
         number += len(exposures)
     tags: list[str] = []
     rows: list[Row] = []
@@ -86,7 +85,7 @@ def _path_rows(
         jump = style in off
         kind = "jump" if jump else "hatch" if hatch else "contour"
         if kind == "hatch":
-            points = [point for pair in zip(points, points[1:], strict=False) for point in pair]
+            points = [point for pair in pairwise(points) for point in pair]
         for build_style, laser in styles[style]:
             rows.append(
                 as_row(

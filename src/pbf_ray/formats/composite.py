@@ -230,7 +230,9 @@ def _batch(
         pa.array(first_point, pa.int64()),
         pa.array(points_before[first + geometry_count] - first_point, pa.int64()),
     ]
-    return BuildBatch(pa.table(columns, schema=BUILD_LAYERS), geometries, coordinates, damage, warnings)
+    return BuildBatch(
+        pa.table(columns, schema=BUILD_LAYERS), geometries, coordinates, damage, warnings
+    )
 
 
 def _runs(numbers: npt.NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,9 +34,7 @@ _STAY_OPEN: Final = 128
 _OF_ONE_LAYER: Final = frozenset({"layer_num", "absolute_height_mm"})
 
 
-def open_scan_folder(
-    folder: Path, limits: ReadLimits, *, tolerate_damage: bool
-) -> CompositeSource:
+def open_scan_folder(folder: Path, limits: ReadLimits, *, tolerate_damage: bool) -> CompositeSource:
     """Open all scan XML files of a folder (not of folders within it) as one build.
 
     Args:
@@ -48,7 +47,8 @@ def open_scan_folder(
     """
     paths = [path for path in folder.iterdir() if path.suffix.lower() == ".xml" and path.is_file()]
     paths.sort(key=lambda path: (_number(path) is None, _number(path) or 0, path.name))
-    chosen, others = [], []
+    chosen: list[Path] = []
+    others: list[Path] = []
     for path in paths:
         with build_file_errors(str(path)):
             (chosen if _core.sniff_file(str(path)) == _FORMAT else others).append(path)
@@ -146,9 +146,7 @@ class _LayerFile:
         geometries = batch.geometries.set_column(
             batch.geometries.schema.get_field_index(field.name), field, self._model_ids.take(own)
         )
-        return BuildBatch(
-            batch.layers, geometries, batch.coordinates, batch.damage, batch.warnings
-        )
+        return BuildBatch(batch.layers, geometries, batch.coordinates, batch.damage, batch.warnings)
 
 
 def _number(path: Path) -> int | None:
@@ -170,7 +168,7 @@ def _common(metadata: Sequence[Sequence[tuple[str, str]]]) -> list[tuple[str, st
 def _gaps(paths: Sequence[Path]) -> list[Damage]:
     numbers = [number for path in paths if (number := _number(path)) is not None]
     out = []
-    for before, after in zip(numbers, numbers[1:], strict=False):
+    for before, after in pairwise(numbers):
         if after == before:
             problem = f"two files have the number {after}"
         elif after == before + 2:

@@ -45,9 +45,9 @@ STYLES = (
 )
 
 
-def path(*segments: str, type: str = "hatch", tag: str = "cube", count: int | None = None) -> str:
+def path(*segments: str, kind: str = "hatch", tag: str = "cube", count: int | None = None) -> str:
     return (
-        f"<Path><Type>{type}</Type><Tag>{tag}</Tag>"
+        f"<Path><Type>{kind}</Type><Tag>{tag}</Tag>"
         f"<NumSegments>{len(segments) if count is None else count}</NumSegments>"
         f"<Start><X>0</X><Y>0</Y></Start>{''.join(segments)}</Path>"
     )
@@ -158,7 +158,7 @@ def test_runs_of_segments() -> None:
             ("both", 1, 1), ("off", 5, 5),
         ]
     ]  # fmt: skip
-    content = layer(path(*segments), path(*segments, type="Contour", tag="cone"))
+    content = layer(path(*segments), path(*segments, kind="Contour", tag="cone"))
     rows = read(content)
     assert rows == expected_rows(content)
     assert summary(rows[:7]) == [
@@ -181,7 +181,11 @@ def test_names_of_lasers() -> None:
     styles = f"<SegmentStyleList>{''.join(style(n, n) for n in lasers)}</SegmentStyleList>"
     build = open_build(layer(styles=styles).encode())
     numbers = dict(
-        zip(build.build_styles["name"].to_pylist(), build.build_styles["laser_id"].to_pylist())
+        zip(
+            build.build_styles["name"].to_pylist(),
+            build.build_styles["laser_id"].to_pylist(),
+            strict=True,
+        )
     )
     # "g" would be 7, and "B" 2: taken. They get free numbers, and so does what is no letter.
     assert numbers == {"7": 7, "-3": -3, "b": 2, "B": 1, "g": 3, "left": 4}
@@ -192,7 +196,7 @@ def test_what_does_not_agree_is_a_warning() -> None:
     build = open_build(
         layer(
             path(segment("one", 1, 1), count=2),
-            path(segment("one", 1, 1), type="spiral"),
+            path(segment("one", 1, 1), kind="spiral"),
             styles=f"<SegmentStyleList>{style('one', 'a', profile='?')}{style('one', 'b')}"
             "</SegmentStyleList>",
         ).encode()
@@ -265,7 +269,7 @@ def test_markup_of_all_kinds() -> None:
         (layer(path(segment("three", 1, 0))), "inconsistent"),
         (layer(path("<Segment><SegStyle>one</SegStyle></Segment>")), "bad_count"),
         (layer(path("<Segment><End><X>1</X><Y>1</Y></End></Segment>")), "bad_count"),
-        (layer(path("<Segment><SegStyle>one</SegStyle><End><X>1</X></End></Segment>")), "bad_count"),
+        (layer(path(segment("one", 1, 1).replace("<Y>1</Y>", ""))), "bad_count"),
         (layer(f"<Path>{segment('one', 1, 1)}</Path>"), "bad_command"),
         (layer(styles="<SegmentStyleList><SegmentStyle/></SegmentStyleList>"), "bad_header"),
         ("<Layer><Slice><Region><Edge><Start>1</Start><End>1</End></Edge></Region></Slice></Layer>",
@@ -290,6 +294,8 @@ def test_cut_at_every_byte() -> None:
         code, offset = code_of(content[:size])
         assert code in {"truncated", "bad_command"}
         assert offset <= size
+        if size % 5:
+            continue
         build = open_build(content[:size], format="amxml", on_damage="skip")
         tables = build.to_arrow()
         assert build.damage
@@ -300,7 +306,8 @@ def test_cut_at_every_byte() -> None:
 def test_a_slice_whose_edges_do_not_join() -> None:
     vertices = "".join(f"<Vertex><X>{n}</X><Y>{-n}</Y></Vertex>" for n in range(5))
     edges = "".join(
-        f"<Edge><Start>{a}</Start><End>{b}</End></Edge>" for a, b in [(1, 2), (2, 3), (5, 1), (1, 5)]
+        f"<Edge><Start>{a}</Start><End>{b}</End></Edge>"
+        for a, b in [(1, 2), (2, 3), (5, 1), (1, 5)]
     )
     content = (
         f"<Layer><Thickness>0.05</Thickness><VertexList>{vertices}</VertexList>"
@@ -316,7 +323,7 @@ def test_a_slice_whose_edges_do_not_join() -> None:
 def test_much_out_of_little_is_refused() -> None:
     """Many lasers on one long path; parameters that many styles would share."""
     lasers = f"<SegmentStyleList>{style('one', *'abcdefgh' * 400)}</SegmentStyleList>"
-    path_of_many = path(*[segment("one", n, 0) for n in range(3000)], type="contour")
+    path_of_many = path(*[segment("one", n, 0) for n in range(3000)], kind="contour")
     limits = ReadLimits(max_expansion=20)
     assert code_of(layer(path_of_many, styles=lasers), limits=limits)[0] == "limit_exceeded"
     profile = PROFILES.replace("<Mode>", "<a/>" * 20_000 + "<Mode>")
@@ -361,7 +368,7 @@ def test_any_layer_is_read_as_elementtree_reads_it(
     paths: list[tuple[str, str, list[tuple[str, str, str]]]],
 ) -> None:
     content = layer(
-        *[path(*[segment(*one) for one in some], type=kind, tag=tag) for kind, tag, some in paths]
+        *[path(*[segment(*one) for one in some], kind=kind, tag=tag) for kind, tag, some in paths]
     )
     build = open_build(content.encode())
     assert rows_of(build) == expected_rows(content)

@@ -282,7 +282,9 @@ def test_what_the_job_says() -> None:
     described.meta.created, described.meta.name = 1_700_000_000, "Jöb"
     described.job_params.preheating = 200.5
     described.job_params.gas_directions.extend([0.0, -1.0])
-    build = open_build(write_ovf(OvfFile(described, [plane(z=0.5, number=0), plane(x=3, number=7)])))
+    build = open_build(
+        write_ovf(OvfFile(described, [plane(z=0.5, number=0), plane(x=3, number=7)]))
+    )
     assert build.metadata == {
         "job_creation_time_s": "1700000000",
         "job_name": "Jöb",
@@ -414,10 +416,9 @@ def test_cut_at_every_byte(small: bytes) -> None:
 
 def read_positions(content: bytes) -> list[int]:
     """Where each work plane ends."""
-    ends = []
     (job_lut,) = struct.unpack_from("<q", content, 4)
     table = MESSAGES["JobLut"].FromString(content[job_lut + 1 :])
-    return [*table.planes[1:], table.shell] if table.planes else ends
+    return [*table.planes[1:], table.shell_at]
 
 
 def test_a_file_that_was_never_finished(small: bytes) -> None:
@@ -447,7 +448,7 @@ def test_one_damaged_plane_leaves_the_others(small: bytes) -> None:
 
 def test_blocks_and_planes_that_share_bytes_are_refused(small: bytes) -> None:
     """Else 16 KB could name the same block ten thousand times."""
-    place = MESSAGES["PlaneLut"](shell=20, blocks=[21] * 500)
+    place = MESSAGES["PlaneLut"](shell_at=20, blocks=[21] * 500)
     content = bytearray(b"LVF!" + bytes(8) + struct.pack("<q", 60) + b"\x00")
     content += delimited(block("lines", SQUARE))
     content += bytes(60 - len(content)) if len(content) < 60 else b""
@@ -457,9 +458,9 @@ def test_blocks_and_planes_that_share_bytes_are_refused(small: bytes) -> None:
     content += delimited(job(plane_count=1))
     struct.pack_into("<q", content, 4, len(content))
     lut = len(content)
-    content += delimited(MESSAGES["JobLut"](shell=shell, planes=[12]))
+    content += delimited(MESSAGES["JobLut"](shell_at=shell, planes=[12]))
     assert code_of(bytes(content))[0] == "inconsistent"
-    twice = content[:lut] + delimited(MESSAGES["JobLut"](shell=shell, planes=[12, 12]))
+    twice = content[:lut] + delimited(MESSAGES["JobLut"](shell_at=shell, planes=[12, 12]))
     assert code_of(bytes(twice))[0] == "inconsistent"
 
 

@@ -63,10 +63,7 @@ def tables(
         layers=pa.Table.from_pylist(layer_rows, BUILD_LAYERS),
         geometries=pa.Table.from_pylist(rows, BUILD_GEOMETRIES),
         coordinates=pa.table(
-            [
-                pa.array([point[axis] for point in points], pa.float32())
-                for axis in range(2)
-            ],
+            [pa.array([point[axis] for point in points], pa.float32()) for axis in range(2)],
             schema=BUILD_COORDINATES,
         ),
         build_styles=pa.Table.from_pylist([{**empty, **style} for style in styles], BUILD_STYLES),

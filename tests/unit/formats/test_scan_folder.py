@@ -56,9 +56,7 @@ def test_files_become_layers_in_the_order_of_their_numbers(folder: Path) -> None
     )
     assert (names, sorted(power.values())) == (["b", "a", "c"], [200.0, 300.0])
     ids = dict(
-        zip(
-            build.models["model_id"].to_pylist(), build.models["name"].to_pylist(), strict=True
-        )
+        zip(build.models["model_id"].to_pylist(), build.models["name"].to_pylist(), strict=True)
     )
     assert [
         (row.layer, ids[row.model_id], power[row.build_style_id]) for row in rows_of(build)
