@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml setup.py $(LOCK)
 	fi
 	@echo "setup: installing; the first time takes minutes"
 	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
-		--upgrade pip setuptools wheel
+		--upgrade pip setuptools wheel pybind11
 	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
 		--no-build-isolation --editable '.[embedded]' --group dev
 	@echo "setup: compiling the kernels"
@@ -83,7 +83,7 @@ lock: ## Renew requirements-dev.lock with the newest versions that fit pyproject
 	@python=$$(.ci/find-python $(PYTHON)) || exit 1; \
 	place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && \
 	"$$python" -m venv "$$place/venv" && \
-	"$$place/venv/bin/python" -m pip install --quiet --upgrade pip setuptools wheel && \
+	"$$place/venv/bin/python" -m pip install --quiet --upgrade pip setuptools wheel pybind11 && \
 	"$$place/venv/bin/python" -m pip install --quiet --no-build-isolation \
 		--editable '.[embedded]' --group dev && \
 	{ echo "# Written by make lock: the versions that development and CI use."; \
