@@ -14,7 +14,10 @@ struct Format {
 
 // The order is that of sniffing: the surest marks first. A format that is not written has no writer.
 constexpr Format kFormats[] = {
-    {"", nullptr, nullptr, nullptr},
+    {"sli", open_sli, make_sli_writer, recognises_sli},
+    {"tlv", open_tlv, make_tlv_writer, recognises_tlv},
+    {"mtt", open_tlv, make_mtt_writer, nullptr},
+    {"slm", open_tlv, make_slm_writer, nullptr},
 };
 
 const Format& find(std::string_view name) {
