@@ -101,6 +101,23 @@ class SliReader final : public BuildReader {
         return std::isfinite(unit) && unit > 0.0F && unit < 1e6F;
     }
 
+    // Whether a name of a creator can stand here: text, with NULs or spaces behind it.
+    bool names_creator(std::uint64_t at) const noexcept {
+        const Bytes name = bytes().subspan(at, kCreatorBytes);
+        return std::all_of(name.begin(), name.end(),
+                           [](std::uint8_t letter) { return letter == 0 || letter >= ' '; });
+    }
+
+    // Whether HeaderSize is added to the first offset too was only seen where both readings agree.
+    std::uint64_t find_info(std::uint64_t relative) const noexcept {
+        const bool fixed = informs(kFixedBytes);
+        if (!informs(relative) ||
+            (fixed && !names_creator(relative) && names_creator(kFixedBytes))) {
+            return kFixedBytes;
+        }
+        return relative;
+    }
+
     void read_header() {
         ByteReader reader(bytes());
         if (!recognises_sli(bytes())) {
@@ -109,11 +126,7 @@ class SliReader final : public BuildReader {
         reader.take(kFixedBytes, "the header");
         version_ = load<std::uint16_t>(bytes().data() + kVersionAt, 0);
         base_ = header_number(kHeaderSizeAt);
-        info_ = base_ + header_number(kInfoAt);
-        if (!informs(info_)) {
-            // Whether HeaderSize is added here too was only seen where both readings agree.
-            info_ = kFixedBytes;
-        }
+        info_ = find_info(base_ + header_number(kInfoAt));
         if (!informs(info_)) {
             if (bytes().size() < kFixedBytes + kInfoBytes) {
                 throw FormatError(ErrorCode::truncated, bytes().size(),
@@ -183,13 +196,13 @@ class SliReader final : public BuildReader {
 
     void read_index() {
         const std::uint64_t size = bytes().size();
-        check_layer_count();
         if (index_ > size || layer_count_ > (size - index_) / kEntryBytes) {
             throw FormatError(ErrorCode::truncated, size,
                               "the index of " + std::to_string(layer_count_) +
                                   " layers begins at byte " + std::to_string(index_) +
                                   ", and the file ends before its end");
         }
+        check_layer_count();
         std::vector<IndexEntry> entries;
         entries.reserve(layer_count_);
         ScanRelease behind(source());

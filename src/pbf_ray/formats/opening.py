@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
-from typing import Literal, TypeAlias
+import zipfile
+from pathlib import Path
+from typing import BinaryIO, Literal, NoReturn, TypeAlias
 
-from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import _core
 from pbf_ray.formats.build_file import BuildFile
 from pbf_ray.formats.layer_source import NativeSource, build_file_errors
 from pbf_ray.formats.limits import ReadLimits
+from pbf_ray.formats.recognised import HEAD_BYTES, unsupported
 
 __all__ = ["BuildInput", "open_build"]
 
@@ -43,24 +46,35 @@ def open_build(
     if isinstance(file, bytes | bytearray | memoryview):
         name = name or "<bytes>"
         with build_file_errors(name):
-            format = format or _recognised(name, _core.sniff(file))
+            format = format or _core.sniff(file) or _refuse(name, memoryview(file).cast("B"))
             reader = _core.Reader.open_bytes(file, format, limits.native(), tolerate)
     else:
         path = os.fspath(file)
         name = name or path
         with build_file_errors(name):
-            format = format or _recognised(name, _core.sniff_file(path))
+            format = format or _core.sniff_file(path) or _refuse(name, Path(path))
             reader = _core.Reader.open_file(path, format, limits.native(), tolerate)
     return BuildFile(name, NativeSource(name, reader), on_damage=on_damage)
 
 
-def _recognised(name: str, found: str) -> str:
-    if not found:
-        raise BuildFileError(
-            name,
-            "it begins like no build file that is known here",
-            code="unsupported",
-            byte_offset=0,
-            advice="docs/formats.md says what is read; most slicers export CLI",
-        )
-    return found
+def _refuse(name: str, file: memoryview | Path) -> NoReturn:
+    """Says what a file is that no reader of the core takes."""
+    if isinstance(file, Path):
+        with file.open("rb") as source:
+            head = source.read(HEAD_BYTES)
+            members = _member_names(head, source)
+            size = file.stat().st_size
+    else:
+        head, size = bytes(file[:HEAD_BYTES]), file.nbytes
+        members = _member_names(head, file)
+    raise unsupported(name, head, members=members, size=size)
+
+
+def _member_names(head: bytes, file: memoryview | BinaryIO) -> list[str]:
+    if not head.startswith(b"PK"):
+        return []
+    try:
+        with zipfile.ZipFile(io.BytesIO(file) if isinstance(file, memoryview) else file) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return []  # a damaged archive is still one, and is said to be
