@@ -201,6 +201,27 @@ def test_a_member_with_its_parameters_has_its_densities(files: Path) -> None:
         assert row["exposure_time_s"] == pytest.approx(row["hatched_length_mm"] / speed)
 
 
+def test_an_archive_has_the_styles_of_its_sections(files: Path) -> None:
+    build = open_build(files / "ilt" / f"{CLI}testcubeEasy.ilt")
+    plan = plan_of(build)
+    row = plan.layers.to_pylist()[1]
+    # Contours (vk) are written as hatches of four vectors there: 40 mm at 500 mm/s, and the hatch
+    # (vs) at 825 mm/s; only that has a hatch distance. Both have 100 W.
+    cli = member(files, "testcubeEasy.ilt", "modelsection_001_s1_vs.cli")
+    hatched = lengths(long_hatches(cli)[1]).sum()
+    assert row["exposure_time_s"] == pytest.approx(40.0 / 500.0 + hatched / 825.0, rel=1e-5)
+    assert row["spaced_hatch_length_mm"] == pytest.approx(hatched)
+    assert row["hatched_length_mm"] == pytest.approx(hatched + 40.0)
+    assert row["volumetric_energy_j_mm3"] == pytest.approx(100 / (825 * 0.5 * 0.1), rel=1e-4)
+    assert plan.exposures.num_rows == 20
+
+    box = plan_of(open_build(files / "ilt" / f"{CLI}Box_blocksupport.ilt"))
+    core = box.exposures.filter(pa.compute.field("hatch_vectors") == 165).to_pylist()
+    assert len(core) > 190
+    for exposure in core:
+        assert exposure["areal_energy_j_mm2"] == pytest.approx(100 / (250 * 0.06), rel=1e-3)
+
+
 def test_two_lasers_of_a_scan_file(files: Path) -> None:
     name = "AmericaMakes__OASIS__A_basic_examples_Example_1_ScanFiles_XMLdir_scan_01.xml"
     layer = ET.parse(files / "amsxml" / name).getroot()  # noqa: S314
