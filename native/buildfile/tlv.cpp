@@ -87,19 +87,20 @@ class TlvReader final : public BuildReader {
             throw FormatError(ErrorCode::bad_magic, 0, "the file does not begin with a header (tag 1)");
         }
         const std::uint64_t length = read_number(reader, "the length of the header");
-        if (length > limits_.max_header_bytes) {
-            throw FormatError(ErrorCode::limit_exceeded, 0,
-                              "a header of " + std::to_string(length) +
-                                  " bytes is more than max_header_bytes = " +
-                                  std::to_string(limits_.max_header_bytes));
-        }
         const std::uint64_t payload = reader.file_offset();
         if (length > reader.remaining() && tolerate_) {
             damage_.push_back({ErrorCode::truncated, payload, -1, "the file ends within its header"});
         }
         const std::uint64_t taken = tolerate_ ? std::min<std::uint64_t>(length, reader.remaining())
                                               : length;
-        parser_.header({kHeader, 0, reader.take(taken, "the header"), payload});
+        const Bytes held = reader.take(taken, "the header");
+        if (held.size() > limits_.max_header_bytes) {
+            throw FormatError(ErrorCode::limit_exceeded, 0,
+                              "a header of " + std::to_string(length) +
+                                  " bytes is more than max_header_bytes = " +
+                                  std::to_string(limits_.max_header_bytes));
+        }
+        parser_.header({kHeader, 0, held, payload});
         layers_begin_ = payload + taken;
     }
 

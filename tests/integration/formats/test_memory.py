@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.build_files import Layer, hatch, written
+from support.plain_builds import Layer, hatch, written
 
 GIB = 1 << 30
 

@@ -12,7 +12,7 @@ import pytest
 
 from pbf_ray.formats import open_build, write_build
 from pbf_ray.formats.reference.cli import read_cli
-from support.build_files import assert_equal_to_reference, plain_layers, read_layers
+from support.plain_builds import assert_equal_to_reference, plain_layers, read_layers
 
 # Layers, geometries, points, and the box (x0, y0, x1, y1), as the header declares it.
 # Those of ASCII files are counted below by regular expressions too.

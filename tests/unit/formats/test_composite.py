@@ -13,7 +13,7 @@ from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import BuildFile, open_build
 from pbf_ray.formats.composite import Z_TOLERANCE_MM, CompositeSource, Member
 from pbf_ray.formats.layer_source import LayerSource
-from support.build_files import Layer, contour, hatch, header, plain_layers, read_layers, written
+from support.plain_builds import Layer, contour, hatch, header, plain_layers, read_layers, written
 
 
 def _source(layers: list[Layer], on_damage: str = "raise", **head: Any) -> LayerSource:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import BuildFile, ReadLimits, open_build, write_build
 from pbf_ray.formats.ilt_sections import Section, parameter_sections, section_of, style_of
-from support.build_files import Layer, hatch, header, plain_layers, read_layers, written
+from support.plain_builds import Layer, hatch, header, plain_layers, read_layers, written
 
 PARAMETERS = (
     "; Build Parameter File\r\n\r\n[a_001_s1_vs.cli]\r\nLaserSpeed = 825 mm/s\r\n"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import BuildFile, ReadLimits, open_build
 from pbf_ray.formats.reference.sli import read_sli
-from support.build_files import (
+from support.plain_builds import (
     Geometry,
     Layer,
     assert_equal_to_reference,
@@ -61,7 +61,7 @@ def test_a_real_file_is_what_its_header_and_the_reference_say(real: Path, name: 
     data = real.read_bytes()
     build = open_build(real)
     tables = build.to_arrow()
-    layers, polylines, hatches, total_points = REAL[name]
+    layers, polylines, _, total_points = REAL[name]
     assert struct.unpack_from("<III", data, 104) == (layers, polylines, total_points)
     kinds = tables.geometries["kind"].to_pylist()
     assert (len(build), kinds.count("contour"), kinds.count("hatch")) == REAL[name][:3]
@@ -205,12 +205,9 @@ def test_damaged_bytes_give_what_the_reference_gives(small: bytes, data: st.Data
         assert_equal_to_reference(
             open_build(bytes(damaged), format="sli"), read_sli(bytes(damaged))
         )
-    try:
-        tolerant = open_build(bytes(damaged), format="sli", on_damage="skip")
-    except BuildFileError as error:
-        assert error.code in {"bad_header", "truncated", "unsupported"}
-    else:
-        tolerant.to_arrow()
+    if damaged[148:152] == small[148:152] and damaged[44:52] == small[44:52]:
+        # Whatever is wrong, the unit is known: nothing else is fatal.
+        open_build(bytes(damaged), format="sli", on_damage="skip").to_arrow()
 
 
 def _with(data: bytes, at: int, format: str, *values: float) -> bytes:
