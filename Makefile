@@ -8,10 +8,13 @@ STAMP := $(VENV)/.set-up
 # Touched when the C++ core is built from what stands in native/.
 CORE := $(VENV)/.native-built
 NATIVE := $(wildcard native/core/* native/buildfile/* native/bind/* native/decode/* native/bind_decode/*)
+# What is fuzzed: formats with a corpus. Findings stay in native/fuzz/build.
+FORMATS := $(notdir $(wildcard tests/data/build_files/corpus/*))
+FUZZ_SECONDS ?= 60
 SOURCES := src tests examples benchmarks docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services demo test check lint unit bench chaos wheel docs lock clean
+.PHONY: help setup services demo test check lint unit bench chaos fuzz wheel docs lock clean
 
 help: ## What there is (this)
 	@echo "pbf_ray: from Kafka to layer quality on Ray. First: make demo"
@@ -19,6 +22,7 @@ help: ## What there is (this)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PYTHON=...       interpreter for a new environment (default: the first of 3.11 or newer)"
+	@echo "  FUZZ_SECONDS=60  how long make fuzz searches in each format"
 	@echo "  ARGS='...'       further arguments: make demo ARGS=--json, make test ARGS='-k replay'"
 
 setup: $(STAMP) $(CORE) ## Make .venv with pbf_ray, the demo's broker and the development tools
@@ -71,6 +75,12 @@ bench: setup ## Run the benchmarks; they write benchmarks/results/*.json
 
 chaos: setup services ## Kill processes of the stream at random instants, for longer than the tests
 	@$(PY) -m pytest tests/chaos --capture=no --timeout=3600 $(ARGS)
+
+fuzz: ## Search for inputs that break the readers of build files, FUZZ_SECONDS each (needs clang)
+	@for format in $(FORMATS); do \
+		$(MAKE) --no-print-directory -C native/fuzz search FORMAT=$$format SECONDS=$(FUZZ_SECONDS) \
+			|| exit 1; \
+	done
 
 wheel: setup ## Build the wheel and the source package into dist/
 	@rm -rf build dist
