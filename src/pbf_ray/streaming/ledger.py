@@ -39,6 +39,7 @@ class _OpenEpoch:
     plan: EpochPlan
     tracker: EventTimeTracker | None = None
     books: Books = field(default_factory=Books)
+    replayed: frozenset[tuple[str, int, int]] = frozenset()
 
 
 class Ledger:
@@ -179,6 +180,7 @@ class Ledger:
         step = move(plan, summary)
         epoch.tracker = self.tracker.copy()
         epoch.books = books
+        epoch.replayed = frozenset(summary.replayed)
         return step
 
     def steps(self, plan: EpochPlan, time: EventTimeStep, workers: int) -> list[WindowStep]:
@@ -191,6 +193,7 @@ class Ledger:
                 final=plan.final,
                 state_name=self._log.window_file("states", plan.epoch, worker),
                 segment_name=self._log.window_file("segments", plan.epoch, worker),
+                replayed=self._of(plan).replayed,
             )
             for worker in range(workers)
         ]
