@@ -21,8 +21,9 @@ from pbf_ray.streaming.semantics import StreamSemantics
 if TYPE_CHECKING:
     from pbf_ray.engine.spec import StreamSpec
     from pbf_ray.engine.supervisor import Supervisor
+    from pbf_ray.streaming.kafka_copies import CopyTopics
 
-__all__ = ["JobResult", "StreamJob", "load_profile"]
+__all__ = ["JobResult", "StreamJob", "copy_topics", "load_profile"]
 
 
 @dataclass(frozen=True)
@@ -313,6 +314,24 @@ class StreamJob:
             buckets=workers.buckets,
             reader_cpus=workers.reader_cpus,
             window_cpus=workers.window_cpus,
+            copies=copy_topics(settings),
+            report_every_s=stream.report_every_s,
+            metrics_file=stream.metrics_file,
+            metrics_port=stream.metrics_port,
             log_level=self._log_level,
             log_json=self._log_json,
         )
+
+
+def copy_topics(settings: Settings) -> CopyTopics:
+    """Which copies of dead letters and late records go where, by the settings."""
+    from pbf_ray.streaming.kafka_copies import CopyTopics
+
+    kafka = settings.kafka
+    if kafka.copies == "off":
+        return CopyTopics()
+    named = {"dead_letters": kafka.dead_letters_topic, "late_records": kafka.late_records_topic}
+    return CopyTopics(
+        {table: topic for table, topic in named.items() if topic is not None},
+        required=kafka.copies == "required",
+    )

@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 def at_time(timestamp_ms: int) -> Any:
     """Asks for the first offset whose record is not older; Kafka says -1 where there is none."""
-    return OffsetSpec.for_timestamp(timestamp_ms)  # type: ignore[no-untyped-call]
+    return OffsetSpec.for_timestamp(timestamp_ms)
 
 
 # Kafka's zero UUID: a topic without an id.

@@ -110,9 +110,7 @@ class ConfirmedSender:
         self._producer.flush(self._timeout_s + 5.0)
         return [outcome or Outcome(error=self._no_answer()) for outcome in outcomes]
 
-    def _produce(
-        self, number: int, record: OutgoingRecord, outcomes: list[Outcome | None]
-    ) -> None:
+    def _produce(self, number: int, record: OutgoingRecord, outcomes: list[Outcome | None]) -> None:
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 outcomes[number] = Outcome(error=self._translated(error, record.topic))
@@ -122,7 +120,7 @@ class ConfirmedSender:
                 -1 if partition is None else partition, -1 if offset is None else offset
             )
 
-        place = {} if record.partition is None else {"partition": record.partition}
+        place: dict[str, Any] = {} if record.partition is None else {"partition": record.partition}
         while True:
             try:
                 self._producer.produce(

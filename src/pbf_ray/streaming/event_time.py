@@ -193,6 +193,10 @@ class EventTimeTracker:
             return clock.watermark
         return math.inf if build in self._retired else -math.inf
 
+    def builds(self) -> list[tuple[BuildId, float, Phase]]:
+        """Every build that is not retired, with its watermark and its phase."""
+        return [(name, build.watermark, build.phase) for name, build in self._builds.items()]
+
     def standing(self) -> EventTimeStep:
         """All of it, as one step: what a window operator starts from."""
         builds = self._builds.items()

@@ -205,9 +205,10 @@ class WindowOperator:
         """Which rows are replays into a layer whose state is still there."""
         standing = [self._phases.get(key[0]) is not Phase.RETIRED for key in keys]
         places = zip(*(rows[name].to_pylist() for name in _PLACE), strict=True)
-        return np.array([place in replayed for place in places], np.bool_) & np.array(
-            standing, np.bool_
-        )[codes]
+        return (
+            np.array([place in replayed for place in places], np.bool_)
+            & np.array(standing, np.bool_)[codes]
+        )
 
     # -- rows ------------------------------------------------------------------------------
 
