@@ -169,6 +169,20 @@ class CheckpointLog:
                 where=str(self.folder.path),
             )
 
+    def begin_reset(self, epoch: int) -> None:
+        """Note that this run sets the job back; done when ``epoch`` is committed.
+
+        Raises:
+            FencedError: If a newer run has started.
+        """
+        self.check_fence()
+        self._save(f"resets/{self.run:08d}.json", "reset", {"epoch": epoch})
+
+    def reset_epoch(self) -> int:
+        """The epoch that completes the newest reset; 0 if there was none."""
+        names = self.folder.names("resets")
+        return int(self._load(names[-1], "reset")["epoch"]) if names else 0
+
     def published(self, table: str) -> int:
         """Epoch up to which the copies of a table are on their topic."""
         marks = self._marks(table)

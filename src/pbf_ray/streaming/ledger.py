@@ -67,6 +67,12 @@ class Ledger:
         commit = self._log.last_commit()
         self.commit = commit
         self.committed_epoch = commit.epoch if commit is not None else 0
+        if self._log.reset_epoch() > self.committed_epoch:
+            raise CheckpointError(
+                str(self._log.folder.path),
+                "a reset of this job was interrupted: some of its rows may be gone",
+                advice="run pbf-ray stream reset again",
+            )
         self.books = commit.books.copy() if commit is not None else Books()
         self.lost: tuple[LostRange, ...] = commit.lost if commit is not None else ()
         self.tracker = commit.tracker.copy() if commit is not None else EventTimeTracker()
