@@ -190,7 +190,8 @@ class Replay:
         if not unsure:
             return letters
         there = self._search(unsure)
-        self._journal.confirm(there)
+        if there:
+            self._journal.confirm(there)
         result.found += len(there)
         return [letter for letter in letters if letter.record_key not in there]
 
