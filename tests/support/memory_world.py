@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pbf_ray.config import Settings
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.kafka.partition_reader import ReadBatch
 from pbf_ray.storage.base import EpochCommit, StagedRows
+from pbf_ray.storage.layout import JobStores, embedded_stores
 from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.copies import Copies
@@ -25,6 +27,7 @@ from pbf_ray.streaming.pipeline import Pipeline
 from pbf_ray.streaming.plan import PartitionId
 from pbf_ray.streaming.planner import PlanLimits
 from pbf_ray.streaming.semantics import StreamSemantics
+from pbf_ray.streaming.status import RunFacts, take_status, write_status
 from pbf_ray.streaming.window import WindowOperator
 from support.oracle import Raw
 
@@ -171,7 +174,7 @@ class Clock:
 
 def stream(
     topics: MemoryTopics,
-    stores: MemoryStores,
+    stores: MemoryStores | JobStores,
     path: Path,
     *,
     semantics: StreamSemantics,
@@ -244,3 +247,20 @@ class Steps:
             outcome = self.pipeline._turn()
             idle = not self.pipeline._flights and self.pipeline.progress().epoch == before
             still = still + 1 if idle or outcome else 0
+
+
+def job_on_disk(data_dir: Path, topics: MemoryTopics, semantics: StreamSemantics) -> Settings:
+    """Run a job ``job`` over topics in memory, with the real stores and a status; its settings."""
+    settings = Settings(job={"name": "job", "data_dir": data_dir})
+    stores = embedded_stores(settings.stores_root)
+    stores.prepare()
+    pipeline = stream(topics, stores, settings.checkpoint_path, semantics=semantics)
+    stores.claim("job", pipeline._ledger.run)
+    if semantics.bounded:
+        pipeline.run()
+    else:
+        Steps(pipeline).settle()
+        pipeline._vitals.say("stopped")
+    write_status(settings.checkpoint_path, take_status(pipeline._vitals, RunFacts()))
+    stores.close()
+    return settings
