@@ -74,8 +74,8 @@ class PartitionBuffer:
         self.timestamp_ms += [message.timestamp()[1] for message in messages]
         self.key += [message.key() for message in messages]
         self.value += [message.value() for message in messages]
-        for message in messages:
-            if (headers := message.headers()) and (origin := replay_of(headers)) is not None:
+        for message in [one for one in messages if one.headers()]:
+            if (origin := replay_of(message.headers())) is not None:
                 self.replay_of[message.offset()] = origin
         self.reached = self.offset[-1] + 1
         ahead = max(before, bisect_left(self.offset, self.wanted_to))
