@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["status_command"]
 
 _OVER: Final = frozenset({"finished", "stopped", "failed"})
+_LIVING: Final = frozenset({"running", "hindered"})
 
 
 @click.command("status")
@@ -97,7 +98,8 @@ def _watch(settings: Settings, interval_s: float, *, ask_broker: bool, as_json: 
             if job.verdict in _OVER:
                 break
             time.sleep(interval_s)
-            job = job_status(settings, ask_broker=ask_broker)
+            # A run that lives has looked itself, a moment ago.
+            job = job_status(settings, ask_broker=ask_broker and job.verdict not in _LIVING)
     except KeyboardInterrupt:
         pass
     finally:

@@ -61,7 +61,7 @@ class Coordinator:
         heartbeat = Heartbeat(
             log,
             vitals,
-            RunFacts(group_id=spec.group_id),
+            RunFacts(driver_pid=spec.driver[0], driver_host=spec.driver[1], group_id=spec.group_id),
             copies=lambda: [each for some in copies for each in some.standing()],
             metrics=MetricsOutputs(spec.metrics_file, spec.metrics_port),
             report_every_s=spec.report_every_s,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +43,7 @@ class StreamSpec:
         report_every_s: Seconds between two lines in the log.
         metrics_file: For the textfile collector of node_exporter.
         metrics_port: Of the metrics on 127.0.0.1.
+        driver: Process id and machine of the program that the job belongs to.
         log_level: Level of the workers' logs.
         log_json: Whether they are JSON lines.
     """
@@ -66,5 +69,6 @@ class StreamSpec:
     report_every_s: float = 30.0
     metrics_file: Path | None = None
     metrics_port: int | None = None
+    driver: tuple[int, str] = field(default_factory=lambda: (os.getpid(), socket.gethostname()))
     log_level: str = "WARNING"
     log_json: bool = False

@@ -99,8 +99,16 @@ class DeadLetters:
             PbfRayError: If the job has written nothing, or a place cannot be read.
         """
         which = which or LetterFilter()
-        rows = self._with_replays(self._with_build(self._results.read(self.table)))
-        rows = rows.filter(_mask(rows, which))
+        rows = self._results.read(self.table)
+        if self.table == "late_records":
+            rows = rows.append_column("reason", pa.array(["late"] * rows.num_rows, pa.string()))
+        rows = self._with_replays(rows)
+        # Decoding takes longest: only what has passed the other filters.
+        rows = self._with_build(rows.filter(_mask(rows, which)))
+        if which.builds:
+            rows = rows.filter(
+                pc.is_in(rows["build_id"], value_set=pa.array(list(which.builds), pa.string()))
+            )
         order = [(name, "ascending") for name in ("epoch", "topic", "partition", "offset")]
         return rows.sort_by(order)
 
@@ -202,7 +210,7 @@ class DeadLetters:
 
     def _with_build(self, rows: pa.Table) -> pa.Table:
         if self.table == "late_records":
-            return rows.append_column("reason", pa.array(["late"] * rows.num_rows, pa.string()))
+            return rows
         decoded = from_json(rows["value"].to_pylist(), RECORD_SCHEMA, mode="PERMISSIVE").table
         return rows.append_column("build_id", decoded["build_id"]).append_column(
             "layer", decoded["layer"]
@@ -257,7 +265,6 @@ def _mask(rows: pa.Table, which: LetterFilter) -> pa.ChunkedArray | pa.Array:
         ("reason", which.reasons),
         ("topic", which.topics),
         ("partition", which.partitions),
-        ("build_id", which.builds),
     ):
         if wanted:
             values = pa.array(list(wanted), rows.schema.field(column).type)

@@ -168,8 +168,11 @@ class StreamReset:
             FencedError: If the job was started meanwhile.
         """
         if preview.clears and not clear_outputs:
+            why = f"going back would read {preview.again:,} offsets again, whose rows are there"
+            if preview.unfinished:
+                why = "a reset was interrupted, and some rows of the job may be gone"
             raise StreamError(
-                f"going back would read {preview.again:,} offsets again, whose rows are there",
+                why,
                 advice="--clear-outputs removes the rows of the job and begins anew; or run "
                 "under another job name",
                 again=preview.again,
@@ -222,11 +225,11 @@ class StreamReset:
                 return
             if now.heartbeat_us != before.heartbeat_us:
                 raise StreamError(
-                    f"job {self._settings.job.name} is running: process {now.facts.pid} on "
-                    f"{now.facts.host}",
+                    f"job {self._settings.job.name} is running: process {now.facts.driver_pid} "
+                    f"on {now.facts.driver_host}",
                     advice="stop it first (Ctrl-C or SIGTERM), then reset it",
-                    pid=now.facts.pid,
-                    host=now.facts.host,
+                    pid=now.facts.driver_pid,
+                    host=now.facts.driver_host,
                 )
             time.sleep(BEAT_S / 10)
 

@@ -18,6 +18,8 @@ __all__ = ["JobStatus", "job_status", "prometheus_text"]
 
 _SILENT_S: Final = 10.0
 """A run beats every second: after so long without, something is wrong."""
+_RECOVERS_S: Final = 60.0
+"""So long a driver may take to replace a coordinator that died."""
 _HANGS_S: Final = 90.0
 """Longer than any question to a broker takes."""
 
@@ -118,18 +120,21 @@ def _judged(status: Status, age_s: float) -> tuple[Verdict, str]:
     state, facts = status.progress.state, status.facts
     if state in ENDED:
         return _ended(status)
-    gone = facts.host == socket.gethostname() and not _lives(facts.pid)
+    here = socket.gethostname()
+    gone = facts.host == here and not _lives(facts.pid)
+    if gone and age_s < _RECOVERS_S and facts.driver_host == here and _lives(facts.driver_pid):
+        return "hindered", "its coordinator died, and its driver is about to start another"
     if gone or age_s > _SILENT_S:
-        process = f"process {facts.pid} on {facts.host}"
+        process = f"coordinator (process {facts.pid} on {facts.host})"
         why = f"{process} is gone" if gone else f"{process} does not write its heartbeat"
         return "silent", (
             f"no sign of life for {age_s:.0f} s, and it never said that it had ended: {why}; "
             "nothing is lost, start it again"
         )
     hangs_s = (status.heartbeat_us - status.turned_us) / 1e6
-    if hangs_s > _HANGS_S and state not in {"starting", "recovering"}:
+    if hangs_s > _HANGS_S and state not in {"starting", "recovering", "closing"}:
         return "hanging", f"its process lives, but its loop has not come round for {hangs_s:.0f} s"
-    if state in {"running", "starting", "recovering"}:
+    if state in {"running", "starting", "recovering", "closing"}:
         return "running", state
     return "hindered", state
 

@@ -18,8 +18,8 @@ __all__ = ["ConfirmedSender", "Outcome", "OutgoingRecord", "is_too_large"]
 _DEFAULTS: Mapping[str, Any] = {
     "compression.type": "snappy",
     "linger.ms": "5",
-    # A topic that was made a moment ago takes a while to be known; one that is missing is told.
-    "topic.metadata.propagation.max.ms": "5000",
+    # How long a topic that is not known may take to appear; callers try again.
+    "topic.metadata.propagation.max.ms": "1000",
 }
 _TOO_LARGE = frozenset({"MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"})
 

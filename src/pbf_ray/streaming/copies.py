@@ -37,6 +37,8 @@ _CHUNK: Final = 1000
 _MOST_WAITING: Final = 10_000
 """Rows kept in memory; beyond that they are read from the table again."""
 _LONGEST_PAUSE_S: Final = 30.0
+_BLOCKED_S: Final = 20.0
+"""Longest time that one try may take."""
 _DETAIL: Final = 500
 
 RawRecords = Callable[[list[Place]], Mapping[Place, tuple[bytes | None, bytes | None]]]
@@ -45,6 +47,8 @@ RawRecords = Callable[[list[Place]], Mapping[Place, tuple[bytes | None, bytes | 
 
 class _Sender(Protocol):
     def send(self, records: Sequence[OutgoingRecord]) -> list[Outcome]: ...
+
+    def close(self) -> None: ...
 
 
 class _Tables(Protocol):
@@ -153,7 +157,7 @@ class CopyPublisher:
             self._closing_s = time.monotonic() + patience_s
             self._changed.notify()
         if self._thread.ident is not None:
-            self._thread.join(patience_s + 60.0)
+            self._thread.join(patience_s + _BLOCKED_S)
 
     def _rows_of(self, write: EpochCommit) -> list[dict[str, Any]] | None:
         """Rows of an epoch; None if they were staged as files, and have to be read."""
@@ -174,19 +178,28 @@ class CopyPublisher:
         while True:
             try:
                 if not self._step():
-                    return
+                    break
                 failures = 0
             except Exception as error:  # noqa: BLE001 - copies must never take the stream down
                 failures += 1
                 self._hindered(error)
-                pause_s = min(0.5 * 2.0**failures, _LONGEST_PAUSE_S)
-                with self._changed:
-                    if self._closing_s is None:
-                        self._changed.wait_for(lambda: self._closing_s is not None, pause_s)
-                    elif time.monotonic() + 0.5 > self._closing_s:
-                        return
-                    else:
-                        self._changed.wait(0.5)
+                if not self._again(error, min(0.5 * 2.0**failures, _LONGEST_PAUSE_S)):
+                    break
+        self._drop_sender()
+
+    def _again(self, error: Exception, pause_s: float) -> bool:
+        """Wait before the next try; False if there is to be none."""
+        with self._changed:
+            if self._closing_s is None:
+                self._changed.wait_for(lambda: self._closing_s is not None, pause_s)
+                return True
+            # A topic that does not exist will not come to exist while the job ends.
+            if not (isinstance(error, PbfRayError) and error.transient):
+                return False
+            if time.monotonic() + 0.5 > self._closing_s:
+                return False
+            self._changed.wait(0.5)
+            return True
 
     def _step(self) -> bool:
         """Publish an epoch or what the table holds; False when it is time to end."""
@@ -252,7 +265,14 @@ class CopyPublisher:
             done = self._standing.published + len(records)
             self._standing = replace(self._standing, published=done)
 
+    def _drop_sender(self) -> None:
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+
     def _hindered(self, error: Exception) -> None:
+        # A producer that has failed may stay so for ever; the next try makes another.
+        self._drop_sender()
         problem = error.what if isinstance(error, PbfRayError) else f"{error!r}"
         with self._changed:
             new = problem != self._standing.problem

@@ -104,7 +104,7 @@ def kafka_copies(
                 table,
                 topic,
                 tables=tables,
-                sender=lambda: ConfirmedSender(bootstrap_servers, client),
+                sender=lambda: ConfirmedSender(bootstrap_servers, client, timeout_s=10.0),
                 raw=raw,
             )
             for table, topic in wanted.topics.items()

@@ -123,6 +123,7 @@ class Pipeline:
                     outcome = self._turn()
                 except (WorkerDiedError, LogMovedError) as error:
                     outcome = self._recover(error)
+            self._vitals.say("closing")
             self._storing.maintain()
             self._copies.close()
             self._vitals.say(outcome)

@@ -68,14 +68,18 @@ class RunFacts:
     """What does not change while a run lasts.
 
     Attributes:
-        pid: Process of the coordinator.
+        pid: Process of the coordinator, which beats.
         host: Its machine.
+        driver_pid: Process that the job belongs to: the one to send a signal to.
+        driver_host: Its machine.
         started_us: When the run started, microseconds since 1970 UTC.
         group_id: Consumer group that progress is reported to.
     """
 
     pid: int = field(default_factory=os.getpid)
     host: str = field(default_factory=socket.gethostname)
+    driver_pid: int = field(default_factory=os.getpid)
+    driver_host: str = field(default_factory=socket.gethostname)
     started_us: int = field(default_factory=lambda: time.time_ns() // 1000)
     group_id: str = ""
 

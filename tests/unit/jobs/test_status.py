@@ -77,11 +77,15 @@ def test_the_verdict(settings: Settings, status: Status, verdict: str, healthy: 
 def test_a_process_that_is_gone_is_seen_before_its_heartbeat_is_old(
     settings: Settings, dead_pid: int
 ) -> None:
-    job = judged(settings, said("running", facts=RunFacts(pid=dead_pid)))
+    job = judged(settings, said("running", facts=RunFacts(pid=dead_pid, driver_pid=dead_pid)))
     assert job.verdict == "silent"
-    assert f"process {dead_pid} on {socket.gethostname()} is gone" in job.explanation
+    assert f"(process {dead_pid} on {socket.gethostname()}) is gone" in job.explanation
+    # A driver that lives replaces its coordinator; for a while that is what one waits for.
+    replaced = RunFacts(pid=dead_pid, driver_pid=os.getpid())
+    assert judged(settings, said("running", facts=replaced)).verdict == "hindered"
+    assert judged(settings, said("running", facts=replaced, age_s=90)).verdict == "silent"
     # On another machine its number says nothing.
-    elsewhere = RunFacts(pid=dead_pid, host="elsewhere")
+    elsewhere = RunFacts(pid=dead_pid, host="elsewhere", driver_pid=dead_pid)
     assert judged(settings, said("running", facts=elsewhere)).verdict == "running"
 
 

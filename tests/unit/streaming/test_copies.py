@@ -33,7 +33,7 @@ class Target:
         self.records: list[OutgoingRecord] = []
         self.problem: BrokerError | None = None
         self.most_bytes = 10**9
-        self.sends = 0
+        self.sends = self.closed = 0
         self.gate = threading.Event()
         self.gate.set()
 
@@ -50,6 +50,9 @@ class Target:
                 self.records.append(record)
                 outcomes.append(Outcome(0, len(self.records)))
         return outcomes
+
+    def close(self) -> None:
+        self.closed += 1
 
     @property
     def keys(self) -> set[bytes | None]:
@@ -149,10 +152,30 @@ def test_a_topic_that_is_away_delays_its_copies_and_nothing_else(tmp_path: Path)
     standing = {each.table: each for each in pipeline._copies.standing()}
     assert "copies does not exist" in standing["dead_letters"].problem
     assert standing["dead_letters"].waiting > 0
+    assert target.closed, "a producer that failed is not used again"
     target.problem = None
     until(lambda: target.keys == wanted_keys(stores))
     pipeline._copies.close()
     assert [each.problem for each in pipeline._copies.standing()] == ["", ""]
+
+
+def test_a_job_that_ends_does_not_wait_for_a_topic_that_is_missing(tmp_path: Path) -> None:
+    topics, stores, target = MemoryTopics(1), MemoryStores(), Target()
+    target.problem = TopicMissingError("copies", "nowhere")
+    topics.send(0, b"{")
+    bounded = StreamSemantics(bounded=True)
+    pipeline = stream(
+        topics, stores, tmp_path, semantics=bounded, copies=copying(target, stores, topics)
+    )
+    assert pipeline.run() == "finished"
+    assert target.sends <= 3
+    assert not any(each._thread.is_alive() for each in pipeline._copies._publishers)
+    target.problem = None
+    again = stream(
+        topics, stores, tmp_path, semantics=bounded, copies=copying(target, stores, topics)
+    )
+    again.run()
+    assert target.keys == wanted_keys(stores) != set()
 
 
 def test_more_than_memory_takes_is_read_from_the_table(

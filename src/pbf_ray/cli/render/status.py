@@ -90,7 +90,8 @@ def _head(job: Plain) -> list[RenderableType]:
             lines.append(Text(f"  to do: {advice}", style="yellow"))
     lines.append(
         Text(
-            f"  run {status['progress']['run']}, process {facts['pid']} on {facts['host']}, since "
+            f"  run {status['progress']['run']}, process {facts['driver_pid']} on "
+            f"{facts['driver_host']}, since "
             f"{started:%Y-%m-%d %H:%M:%S} UTC ({duration(ran_s)})",
             style="dim",
         )
