@@ -55,7 +55,8 @@ def reset_command(
         raise click.UsageError("nobody can be asked here; give --yes, or --dry-run to look only")
     require_topics(reach_broker(settings), settings.kafka.topics)
     reset = StreamReset(settings)
-    reset.require_stopped()
+    if not dry_run:
+        reset.require_stopped()
     preview = reset.preview(to, clear_outputs=clear_outputs)
     if not as_json:
         from pbf_ray.cli.render.reset import reset_view

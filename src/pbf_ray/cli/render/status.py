@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from pbf_ray.cli.render.books import balance
@@ -84,10 +85,10 @@ def _head(job: Plain) -> list[RenderableType]:
     ran_s = (status["heartbeat_us"] - facts["started_us"]) / 1e6
     lines: list[RenderableType] = [line]
     if verdict not in _LIVING:
-        lines.append(Text(f"  {job['explanation']}", style="" if job["healthy"] else "red"))
+        lines.append(_indented(job["explanation"], "" if job["healthy"] else "red"))
         advice = (status["error"] or {}).get("advice")
         if verdict == "failed" and advice:
-            lines.append(Text(f"  to do: {advice}", style="yellow"))
+            lines.append(_indented(f"to do: {advice}", "yellow"))
     lines.append(
         Text(
             f"  run {status['progress']['run']}, process {facts['driver_pid']} on "
@@ -137,8 +138,12 @@ def _figures(job: Plain) -> RenderableType:
     for name, value, note in rows:
         table.add_row("", Text(name, style="dim"), value, Text(note, style="dim"))
     if job["broker_problem"]:
-        return Group(table, Text(f"  {job['broker_problem']}", style="yellow"))
+        return Group(table, _indented(job["broker_problem"], "yellow"))
     return table
+
+
+def _indented(text: str, style: str) -> RenderableType:
+    return Padding(Text(text, style=style), (0, 0, 0, 2))
 
 
 def _balanced(right: bool) -> Text:
