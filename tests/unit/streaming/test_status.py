@@ -178,6 +178,25 @@ def test_it_beats_until_it_is_ended(log: CheckpointLog, tmp_path: Path) -> None:
     assert samples(file.read_text())["pbf_ray_up", (("job", "job"),)] == 0
 
 
+def test_the_log_gets_a_line_now_and_then(
+    log: CheckpointLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="pbf_ray")
+    beats = Heartbeat(log, Vitals("job", log.run), RunFacts(), report_every_s=0.02)
+    beats.start()
+    until(lambda: sum("where the job stands" in line.message for line in caplog.records) >= 2)
+    beats.end()
+    rare = Heartbeat(log, Vitals("job", log.run), RunFacts(), report_every_s=1e6)
+    caplog.clear()
+    first = read_status(log.folder.path)
+    rare.start()
+    until(lambda: read_status(log.folder.path).heartbeat_us > first.heartbeat_us)
+    assert not caplog.records
+    rare.end()
+    (last,) = caplog.records
+    assert last.message == "where the job stands", "and one at the end"
+
+
 def test_an_error_is_told(log: CheckpointLog) -> None:
     beats = Heartbeat(log, Vitals("job", log.run), RunFacts())
     beats.start()
