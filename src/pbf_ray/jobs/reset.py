@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any, Final
 from pbf_ray.config import Settings
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.errors import PbfRayError, StreamError
+from pbf_ray.jobs.status import process_lives
 from pbf_ray.kafka.offsets import ClusterView
 from pbf_ray.storage.layout import JobStores, embedded_stores
 from pbf_ray.streaming.checkpoint import CheckpointLog
@@ -26,12 +28,14 @@ from pbf_ray.streaming.reset import (
     next_offsets,
     skip_forward,
 )
-from pbf_ray.streaming.status import ENDED, read_status
+from pbf_ray.streaming.status import ENDED, Status, read_status
 
 __all__ = ["ResetPreview", "ResetResult", "StreamReset"]
 
 _PLACE: Final = re.compile(r"(?:(?P<topic>[A-Za-z0-9._-]+)/)?(?P<partition>\d+):(?P<offset>\d+)")
 _PATIENCE_S: Final = 10.0
+_BEATS: Final = 5
+"""A run whose heart does not beat for so long is dead, or as good as that: it is fenced."""
 
 
 @dataclass(frozen=True)
@@ -217,23 +221,31 @@ class StreamReset:
         before = read_status(self._settings.checkpoint_path)
         if before is None or before.progress.state in ENDED:
             return
+        fresh = time.time() - before.heartbeat_us / 1e6 < _PATIENCE_S
+        here = before.facts.host == socket.gethostname()
+        if here and fresh and process_lives(before.facts.pid):
+            raise self._running(before)
         # Clocks of machines differ: a heartbeat that moves is proof, its age is not.
-        deadline_s = time.monotonic() + 3 * BEAT_S
+        deadline_s = time.monotonic() + _BEATS * BEAT_S
         while time.monotonic() < deadline_s:
             now = read_status(self._settings.checkpoint_path)
             if now is None or now.progress.state in ENDED:
                 return
             if now.heartbeat_us != before.heartbeat_us:
-                raise StreamError(
-                    f"job {self._settings.job.name} is running: process {now.facts.driver_pid} "
-                    f"on {now.facts.driver_host}",
-                    advice="stop it first (Ctrl-C or SIGTERM), then reset it",
-                    pid=now.facts.driver_pid,
-                    host=now.facts.driver_host,
-                )
+                raise self._running(now)
             time.sleep(BEAT_S / 10)
 
     # -- inside ----------------------------------------------------------------------------
+
+    def _running(self, status: Status) -> StreamError:
+        facts = status.facts
+        return StreamError(
+            f"job {self._settings.job.name} is running: process {facts.driver_pid} on "
+            f"{facts.driver_host}",
+            advice="stop it first (Ctrl-C or SIGTERM), then reset it",
+            pid=facts.driver_pid,
+            host=facts.driver_host,
+        )
 
     def _held(self) -> dict[PartitionId, tuple[int, int]]:
         ranges = self._view.ranges(self._view.describe().partitions)

@@ -14,7 +14,7 @@ from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.status import ENDED, PartitionStanding, Status, read_status
 
-__all__ = ["JobStatus", "job_status", "prometheus_text"]
+__all__ = ["JobStatus", "job_status", "process_lives", "prometheus_text"]
 
 _SILENT_S: Final = 10.0
 """A run beats every second: after so long without, something is wrong."""
@@ -121,8 +121,13 @@ def _judged(status: Status, age_s: float) -> tuple[Verdict, str]:
     if state in ENDED:
         return _ended(status)
     here = socket.gethostname()
-    gone = facts.host == here and not _lives(facts.pid)
-    if gone and age_s < _RECOVERS_S and facts.driver_host == here and _lives(facts.driver_pid):
+    gone = facts.host == here and not process_lives(facts.pid)
+    if (
+        gone
+        and age_s < _RECOVERS_S
+        and facts.driver_host == here
+        and process_lives(facts.driver_pid)
+    ):
         return "hindered", "its coordinator died, and its driver is about to start another"
     if gone or age_s > _SILENT_S:
         process = f"coordinator (process {facts.pid} on {facts.host})"
@@ -148,7 +153,8 @@ def _ended(status: Status) -> tuple[Verdict, str]:
     return "finished", "its bounded input is done"
 
 
-def _lives(pid: int) -> bool:
+def process_lives(pid: int) -> bool:
+    """Whether there is such a process on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

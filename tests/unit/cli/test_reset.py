@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -196,7 +197,12 @@ def test_a_dead_run_is_no_obstacle(run: Run, world: World, monkeypatch: pytest.M
     path = world.settings.checkpoint_path
     status = read_status(path)
     assert status is not None
-    write_status(path, replace(status, progress=replace(status.progress, state="running")))
+    running = replace(status, progress=replace(status.progress, state="running"))
+    write_status(path, replace(running, heartbeat_us=time.time_ns() // 1000))
+    assert run(*world.args, "latest", "--yes").exit_code == 1, (
+        "this process lives, and just said so"
+    )
+    write_status(path, replace(running, heartbeat_us=1))
     assert run(*world.args, "latest", "--yes").exit_code == 0
 
 
