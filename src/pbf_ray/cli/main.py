@@ -29,6 +29,8 @@ _COMMANDS: Final = {
     "replay": "Send the records of a real log.",
     "produce": "Send the records of a source class of your own.",
     "stream": "Run the main job: from Kafka to rolling quality.",
+    "status": "Show how a job is: running, waiting, gone; lag, rates, watermarks.",
+    "deadletters": "List, show and send again what could not be used, or came late.",
     "results": "Show or export what a job has written.",
     "config": "Show or check the settings.",
     "doctor": "Check this machine, the broker and the stores.",

@@ -105,6 +105,10 @@ def _topic_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _copy_topic(name: str) -> str:
+    return _topic_names((name,))[0]
+
+
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
@@ -176,12 +180,33 @@ class KafkaSettings(Section):
         default_factory=dict,
         description="further librdkafka settings, for example security.protocol, sasl.password",
     )
+    dead_letters_topic: Annotated[str, AfterValidator(_copy_topic)] | None = Field(
+        default="pbf-dead-letters", description="topic of the copies of dead letters"
+    )
+    late_records_topic: Annotated[str, AfterValidator(_copy_topic)] | None = Field(
+        default="pbf-late-records", description="topic of the copies of late records"
+    )
+    copies: Literal["on", "off", "required"] = Field(
+        default="on",
+        description="copies of dead letters and late records: on: a missing topic is a warning; "
+        "required: it stops the start",
+    )
     read_ahead_mib: Count = Field(
         default=16, description="what a reader may buffer per partition beyond an epoch, MiB"
     )
     connect_timeout_s: PositiveSeconds = Field(
         default=60.0, description="how long to retry before giving up on the broker, s"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> KafkaSettings:
+        for key in ("dead_letters_topic", "late_records_topic"):
+            if self.copies != "off" and getattr(self, key) in self.topics:
+                raise ValueError(
+                    f"{key} should not be one of the topics that the stream reads, "
+                    "or it would read its own copies for ever"
+                )
+        return self
 
     def client_config(self) -> dict[str, str]:
         """The ``kafka.client`` settings in the clear, as librdkafka takes them. Never log it."""
@@ -245,6 +270,16 @@ class StreamSettings(Section):
     )
     accept_loss: bool = Field(
         default=False, description="go on past records that the broker no longer has"
+    )
+    report_every_s: PositiveSeconds = Field(
+        default=30.0, description="how often the running job logs where it stands, s"
+    )
+    metrics_file: FilePath | None = Field(
+        default=None,
+        description="file for the textfile collector of Prometheus' node_exporter (*.prom)",
+    )
+    metrics_port: Annotated[PositiveCount, Field(le=65535)] | None = Field(
+        default=None, description="port on 127.0.0.1 that serves the metrics to Prometheus"
     )
 
 

@@ -19,12 +19,18 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from pbf_ray.errors import BrokerError, BrokerUnavailableError, TopicMissingError
 from pbf_ray.kafka.client import ClientErrors, kafka_error, partition_missing, translate_error
 
-__all__ = ["EARLIEST", "LATEST", "AdminConnection", "uuid_text"]
+__all__ = ["EARLIEST", "LATEST", "AdminConnection", "at_time", "uuid_text"]
 
 EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 _T = TypeVar("_T")
+
+
+def at_time(timestamp_ms: int) -> Any:
+    """Asks for the first offset whose record is not older; Kafka says -1 where there is none."""
+    return OffsetSpec.for_timestamp(timestamp_ms)
+
 
 # Kafka's zero UUID: a topic without an id.
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from pbf_ray.errors import BrokerUnavailableError
@@ -32,6 +33,7 @@ class BrokerWatch:
         self._partitions: list[PartitionId] = []
         self._discovered_s = -float("inf")
         self._looked_s = -float("inf")
+        self._reported_s = -float("inf")
         self._away_since_s: float | None = None
         self.held: dict[PartitionId, tuple[int, int]] = {}
 
@@ -96,12 +98,11 @@ class BrokerWatch:
             _log.info("the broker answers again")
             self._away_since_s = None
 
-    def lag(self, positions: Mapping[PartitionId, int]) -> int:
-        """Offsets on the broker beyond some positions."""
-        return sum(
-            max(0, end - positions.get(where, first)) for where, (first, end) in self.held.items()
-        )
-
     def report(self, positions: Mapping[PartitionId, int]) -> None:
         """Tell the consumer group how far the job is."""
+        self._reported_s = time.monotonic()
         self._cluster.report(positions)
+
+    def report_due(self, now_s: float) -> bool:
+        """Whether to tell it again: the offsets of a group without members expire."""
+        return now_s - self._reported_s > self._pace.report_group_every_s
