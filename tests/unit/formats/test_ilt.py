@@ -171,8 +171,8 @@ def test_a_size_that_lies_does_not_unpack_more() -> None:
 @pytest.mark.parametrize(
     ("data", "code", "says"),
     [
-        (_zip(("x.txt", b"")), "unsupported", "without CLI files"),
-        (_zip(), "unsupported", "without CLI files"),
+        (_zip(("x.txt", b"")), "unsupported", "without members that are build files"),
+        (_zip(), "unsupported", "without members that are build files"),
         (_zip(("x.cli", _section(1, 1.0)), ("x.cli", _section(2, 1.0))), "inconsistent", "second"),
         (_zip(("x.cli", _section(1, 1.0)), method=zipfile.ZIP_LZMA), "unsupported", "method 14"),
         (_archive()[:-30], "inconsistent", "zip"),
