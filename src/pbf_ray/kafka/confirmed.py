@@ -1,4 +1,8 @@
-"""Sends a batch of records and says of each where it lies now, or why it does not."""
+"""Sends a batch to exact partitions, and waits until each record is there or given up.
+
+``RecordProducer`` is for streams of records, and leaves the partition to the key; copies and
+replays want to know where each record lies before they go on.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,10 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pbf_ray.errors import BrokerError, BrokerUnavailableError
 from pbf_ray.kafka.client import NO_SETTINGS, ClientErrors, client_config, translate_error
+from pbf_ray.kafka.deliveries import Delivery
 from pbf_ray.kafka.origin import Header
 
-__all__ = ["ConfirmedSender", "Outcome", "OutgoingRecord", "is_too_large"]
+__all__ = ["ConfirmedSender", "OutgoingRecord"]
 
 _DEFAULTS: Mapping[str, Any] = {
     "compression.type": "snappy",
@@ -21,7 +26,6 @@ _DEFAULTS: Mapping[str, Any] = {
     # How long a topic that is not known may take to appear; callers try again.
     "topic.metadata.propagation.max.ms": "1000",
 }
-_TOO_LARGE = frozenset({"MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +45,6 @@ class OutgoingRecord:
     value: bytes | None
     partition: int | None = None
     headers: Sequence[Header] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a record.
-
-    Attributes:
-        partition: Where it lies, -1 if it does not.
-        offset: Its offset, -1 if it does not.
-        error: Why it was given up; None if it was acknowledged.
-    """
-
-    partition: int = -1
-    offset: int = -1
-    error: BrokerError | None = None
-
-
-def is_too_large(error: BrokerError | None) -> bool:
-    """Whether a record was refused for its size."""
-    return error is not None and error.facts.get("code", "").lstrip("_") in _TOO_LARGE
 
 
 class ConfirmedSender:
@@ -94,30 +78,38 @@ class ConfirmedSender:
             client_config(bootstrap_servers, client, defaults=_DEFAULTS, fixed=fixed) | mine
         )
 
-    def send(self, records: Sequence[OutgoingRecord]) -> list[Outcome]:
+    def send(self, records: Sequence[OutgoingRecord]) -> list[Delivery]:
         """Send all and wait until each is acknowledged or given up.
 
         Args:
             records: In order; those of one partition arrive in it.
 
         Returns:
-            An outcome per record.
+            What became of each: ``sent`` with its place, or ``failed``.
         """
-        outcomes: list[Outcome | None] = [None] * len(records)
+        outcomes: list[Delivery | None] = [None] * len(records)
         for number, record in enumerate(records):
             self._produce(number, record, outcomes)
         # Delivery reports come within the delivery timeout; the rest is for the client itself.
         self._producer.flush(self._timeout_s + 5.0)
-        return [outcome or Outcome(error=self._no_answer()) for outcome in outcomes]
+        return [
+            outcome or Delivery("failed", record.topic, error=self._no_answer())
+            for record, outcome in zip(records, outcomes, strict=True)
+        ]
 
-    def _produce(self, number: int, record: OutgoingRecord, outcomes: list[Outcome | None]) -> None:
+    def _produce(
+        self, number: int, record: OutgoingRecord, outcomes: list[Delivery | None]
+    ) -> None:
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is not None:
-                outcomes[number] = Outcome(error=self._translated(error, record.topic))
+                outcomes[number] = self._failed(record, error)
                 return
             partition, offset = message.partition(), message.offset()
-            outcomes[number] = Outcome(
-                -1 if partition is None else partition, -1 if offset is None else offset
+            outcomes[number] = Delivery(
+                "sent",
+                record.topic,
+                -1 if partition is None else partition,
+                -1 if offset is None else offset,
             )
 
         place: dict[str, Any] = {} if record.partition is None else {"partition": record.partition}
@@ -134,14 +126,15 @@ class ConfirmedSender:
             except BufferError:
                 self._producer.poll(0.1)
             except KafkaException as error:
-                outcomes[number] = Outcome(error=self._translated(error, record.topic))
+                outcomes[number] = self._failed(record, error)
                 return
             else:
                 self._producer.poll(0)
                 return
 
-    def _translated(self, error: KafkaError | KafkaException, topic: str) -> BrokerError:
-        return translate_error(error, address=self._address, topic=topic)
+    def _failed(self, record: OutgoingRecord, error: KafkaError | KafkaException) -> Delivery:
+        told = translate_error(error, address=self._address, topic=record.topic)
+        return Delivery("failed", record.topic, error=told)
 
     def _no_answer(self) -> BrokerError:
         why = self._errors.text("no acknowledgement")

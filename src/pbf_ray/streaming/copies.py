@@ -21,8 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pbf_ray.contracts import DEAD_LETTERS, LATE_RECORDS, RECORD_SCHEMA
-from pbf_ray.errors import PbfRayError
-from pbf_ray.kafka.confirmed import Outcome, OutgoingRecord, is_too_large
+from pbf_ray.errors import PbfRayError, RecordRefusedError
+from pbf_ray.kafka.confirmed import OutgoingRecord
+from pbf_ray.kafka.deliveries import Delivery
 from pbf_ray.kafka.origin import copy_headers
 from pbf_ray.kafka.raw_records import Place
 from pbf_ray.logs import get_logger
@@ -46,7 +47,7 @@ RawRecords = Callable[[list[Place]], Mapping[Place, tuple[bytes | None, bytes | 
 
 
 class _Sender(Protocol):
-    def send(self, records: Sequence[OutgoingRecord]) -> list[Outcome]: ...
+    def send(self, records: Sequence[OutgoingRecord]) -> list[Delivery]: ...
 
     def close(self) -> None: ...
 
@@ -254,11 +255,12 @@ class CopyPublisher:
         large = [
             _without_value(record)
             for record, outcome in zip(records, outcomes, strict=True)
-            if is_too_large(outcome.error)
+            if isinstance(outcome.error, RecordRefusedError)
         ]
-        problems = [o.error for o in outcomes if o.error and not is_too_large(o.error)]
+        errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+        problems = [error for error in errors if not isinstance(error, RecordRefusedError)]
         if large:
-            problems += [o.error for o in self._sender.send(large) if o.error]
+            problems += [o.error for o in self._sender.send(large) if o.error is not None]
         if problems:
             raise problems[0]
         with self._changed:
@@ -334,7 +336,12 @@ def copies_of(
     for row in rows:
         if table == DEAD_LETTERS.name:
             key, value = row["key"], row["value"]
-            facts = {"reason": row["reason"], "detail": row["detail"][:_DETAIL]}
+            stamp = row["kafka_timestamp"]
+            facts = {
+                "reason": row["reason"],
+                "detail": row["detail"][:_DETAIL],
+                "origin-timestamp-ms": -1 if stamp is None else round(stamp.timestamp() * 1000),
+            }
         else:
             found = raw.get(_place(row))
             key, value = found if found is not None else (None, as_json(row))

@@ -12,7 +12,8 @@ import pytest
 from pbf_ray.config import Settings
 from pbf_ray.contracts import record_key
 from pbf_ray.jobs import dead_letter_replay, dead_letters
-from pbf_ray.kafka.confirmed import Outcome, OutgoingRecord
+from pbf_ray.kafka.confirmed import OutgoingRecord
+from pbf_ray.kafka.deliveries import Delivery
 from pbf_ray.storage.replay_journal import ReplayEntry, ReplayJournal
 from pbf_ray.streaming.semantics import StreamSemantics
 from support.memory_world import MemoryTopics, job_on_disk
@@ -148,10 +149,10 @@ class Sender:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def send(self, records: list[OutgoingRecord]) -> list[Outcome]:
+    def send(self, records: list[OutgoingRecord]) -> list[Delivery]:
         start = len(Sender.sent)
         Sender.sent += records
-        return [Outcome(0, 100 + start + number) for number in range(len(records))]
+        return [Delivery("sent", "ispm", 0, 100 + start + n) for n in range(len(records))]
 
 
 class View:

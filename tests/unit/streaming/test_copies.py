@@ -14,8 +14,14 @@ import pytest
 
 from pbf_ray.contracts import RECORD_SCHEMA
 from pbf_ray.decode import from_json
-from pbf_ray.errors import BrokerError, BrokerUnavailableError, TopicMissingError
-from pbf_ray.kafka.confirmed import Outcome, OutgoingRecord
+from pbf_ray.errors import (
+    BrokerError,
+    BrokerUnavailableError,
+    RecordRefusedError,
+    TopicMissingError,
+)
+from pbf_ray.kafka.confirmed import OutgoingRecord
+from pbf_ray.kafka.deliveries import Delivery
 from pbf_ray.streaming import copies as copies_module
 from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
@@ -37,18 +43,19 @@ class Target:
         self.gate = threading.Event()
         self.gate.set()
 
-    def send(self, records: Sequence[OutgoingRecord]) -> list[Outcome]:
+    def send(self, records: Sequence[OutgoingRecord]) -> list[Delivery]:
         self.gate.wait(30)
         self.sends += 1
         outcomes = []
         for record in records:
             if self.problem is not None:
-                outcomes.append(Outcome(error=self.problem))
+                outcomes.append(Delivery("failed", record.topic, error=self.problem))
             elif len(record.value or b"") > self.most_bytes:
-                outcomes.append(Outcome(error=BrokerError("large", code="MSG_SIZE_TOO_LARGE")))
+                refused = RecordRefusedError(record.topic, "large")
+                outcomes.append(Delivery("failed", record.topic, error=refused))
             else:
                 self.records.append(record)
-                outcomes.append(Outcome(0, len(self.records)))
+                outcomes.append(Delivery("sent", record.topic, 0, len(self.records)))
         return outcomes
 
     def close(self) -> None:
@@ -129,6 +136,7 @@ def test_what_a_copy_says(tmp_path: Path) -> None:
     assert (headers["pbf-origin-topic"], headers["pbf-origin-partition"]) == (b"ispm", b"0")
     assert (headers["pbf-origin-offset"], headers["pbf-origin-key"]) == (b"31", b"bad-29")
     assert (headers["pbf-job"], headers["pbf-epoch"]) == (b"job", b"1")
+    assert headers["pbf-origin-timestamp-ms"] == b"1700000000031"
     behind = by_value[late.value]
     assert behind.topic == "copies-of-late_records"
     headers = dict(behind.headers)
