@@ -100,6 +100,16 @@ def test_what_is_written_is_read_again(folder: Path, name: str, options: dict[st
     assert write_build(again, None, **options).data == report.data
 
 
+@pytest.mark.parametrize("kind", ["cli", "ilt"])
+def test_threads_read_what_one_thread_reads(folder: Path, kind: str) -> None:
+    for file in (folder / kind).iterdir():
+        build = open_build(file)
+        one = list(build.scan(3))
+        many = list(build.scan(3, threads=4))
+        assert [batch.coordinates for batch in many] == [batch.coordinates for batch in one]
+        assert [batch.geometries for batch in many] == [batch.geometries for batch in one]
+
+
 def test_a_binary_file_with_short_coordinates_keeps_its_geometry_byte_by_byte(folder: Path) -> None:
     data = next((folder / "cli").glob("*MiniCooper*")).read_bytes()
     written = write_build(open_build(data), None, variant="short").data or b""
