@@ -15,6 +15,7 @@ from pbf_ray.config.fields import (
     FilePath,
     PositiveCount,
     PositiveSeconds,
+    PositiveSpeed,
     Seconds,
     Section,
     Share,
@@ -23,11 +24,13 @@ from pbf_ray.config.fields import (
 
 __all__ = [
     "DEDUP_KEYS",
+    "BuildsSettings",
     "CheckpointSettings",
     "JobSettings",
     "KafkaSettings",
     "RaySettings",
     "RulesSettings",
+    "SparkSettings",
     "StoresSettings",
     "StreamSettings",
     "WorkersSettings",
@@ -317,6 +320,48 @@ class RaySettings(Section):
     )
     token_path: FilePath | None = Field(
         default=None, description="file with the token of the cluster"
+    )
+
+
+class BuildsSettings(Section):
+    """How build files are read."""
+
+    engine: Literal["ray", "local", "spark"] = Field(
+        default="ray", description="who reads: Ray Data, threads of this process, or Spark"
+    )
+    on_damage: Literal["fail", "skip"] = Field(
+        default="fail",
+        description="fail: a damaged file is left out; skip: its damaged layers are",
+    )
+    split_bytes: ByteCount = Field(
+        default=128 * 2**20, description="bytes of a file that one task reads, about"
+    )
+    memory_bytes: ByteCount = Field(
+        default=64 * 2**20,
+        description="remote files up to this are read into memory, larger ones copied to disk",
+    )
+    spool_bytes: ByteCount = Field(
+        default=16 * 2**30, description="most local disk for the copies of one worker, bytes"
+    )
+    recoat_time_s: Seconds | None = Field(
+        default=None, description="time between two layers, which no file says, s"
+    )
+    point_delay_us: Seconds | None = Field(
+        default=None, description="pause after a point, for build styles that state none, us"
+    )
+    jump_speed_mm_s: PositiveSpeed | None = Field(
+        default=None, description="speed of jumps, for build styles that state none, mm/s"
+    )
+    jump_delay_us: Seconds | None = Field(
+        default=None, description="pause after a jump, for build styles that state none, us"
+    )
+
+
+class SparkSettings(Section):
+    """Which Spark the batch pipelines run on, where it is asked for."""
+
+    master: Annotated[str, Field(min_length=1)] = Field(
+        default="local[*]", description="Spark master: local[*], spark://host:port, yarn"
     )
 
 
