@@ -289,7 +289,8 @@ def test_a_slow_handler_costs_no_membership_and_fetching_pauses(
         wait_until(lambda: one.metrics.paused, "fetching is paused")
         stood = time.monotonic()
         wait_until(lambda: time.monotonic() - stood > 7.0, "longer than the poll interval")
-        assert one.metrics.received == 100
+        # Three are done; whether their room was filled before the window closed is chance.
+        assert 97 <= one.metrics.in_flight <= 100
         assert (one.metrics.partitions, one.metrics.lost_partitions) == (2, 0)
         slow.set()
         wait_until(lambda: one.metrics.processed == 1_000, "all handled")
