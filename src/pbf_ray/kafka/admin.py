@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from pbf_ray.errors import BrokerError, BrokerUnavailableError, TopicMissingError
 from pbf_ray.kafka.client import ClientErrors, kafka_error, partition_missing, translate_error
+from pbf_ray.kafka.construction import new_client
 
 __all__ = ["EARLIEST", "LATEST", "AdminConnection", "uuid_text"]
 
@@ -58,7 +59,7 @@ class AdminConnection:
         self.attempt_s = min(timeout_s, 5.0)
         self._errors = ClientErrors(name)
         settings: dict[str, Any] = {**config, "error_cb": self._errors}
-        self.client = AdminClient(settings)
+        self.client = new_client(AdminClient, settings)
 
     def answer(self, future: Future[Any], *, topic: str = "", resource: str = "") -> Any:
         """Wait for an answer.

@@ -28,6 +28,7 @@ from pbf_ray.kafka.client import (
     partition_missing,
     translate_error,
 )
+from pbf_ray.kafka.construction import new_client
 from pbf_ray.kafka.partition_buffer import PartitionBuffer
 
 __all__ = ["PartitionReader", "ReadBatch"]
@@ -91,7 +92,8 @@ class PartitionReader:
         self._address = bootstrap_servers
         self._max_ahead_bytes = max_ahead_bytes
         self._errors = ClientErrors("partition reader")
-        self._consumer = Consumer(
+        self._consumer = new_client(
+            Consumer,
             client_config(
                 bootstrap_servers,
                 client,
@@ -112,7 +114,7 @@ class PartitionReader:
                     "isolation.level": "read_committed",
                 },
             )
-            | {"error_cb": self._errors}
+            | {"error_cb": self._errors},
         )
         self._partitions: dict[_Key, PartitionBuffer] = {}
         self._closed = False

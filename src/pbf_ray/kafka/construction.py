@@ -1,0 +1,78 @@
+"""Making clients of librdkafka: a setting that it does not take is named, never a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from confluent_kafka import KafkaException
+
+from pbf_ray.errors import SettingError
+from pbf_ray.logs import looks_secret, mask_text
+
+__all__ = ["new_client"]
+
+_T = TypeVar("_T")
+
+_UNKNOWN: Final = re.compile(r'No such configuration property: "([^"]+)"')
+_VALUE: Final = re.compile(r'Invalid value .* for configuration property "([^"]+)"')
+_FAILED: Final = re.compile(r"(?:Failed to create [\w ]+: )?([a-z]+(?:\.[a-z]+)+) failed: (.*)")
+_MECHANISM: Final = re.compile(r"(?:Unsupported SASL mechanism: |No provider for SASL mechanism )")
+_KNOWN_MECHANISMS: Final = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
+
+
+def new_client(kind: Callable[[dict[str, Any]], _T], config: Mapping[str, Any]) -> _T:
+    """Make a client.
+
+    Args:
+        kind: ``Producer``, ``Consumer`` or ``AdminClient``.
+        config: From ``client_config``.
+
+    Raises:
+        SettingError: If librdkafka does not know a setting, or cannot use its value.
+    """
+    try:
+        return kind(dict(config))
+    except (KafkaException, TypeError, ValueError) as error:
+        told = error.args[0] if error.args else error
+        text = str(told.str() if hasattr(told, "str") else told)
+        raise _refused(text, config) from None  # the original may show a secret
+
+
+def _refused(text: str, config: Mapping[str, Any]) -> SettingError:
+    if found := _UNKNOWN.search(text):
+        return _setting(
+            found[1],
+            "librdkafka knows no such setting",
+            "its names stand in librdkafka's CONFIGURATION.md",
+        )
+    if found := _VALUE.search(text):
+        key = found[1]
+        shown = "its value" if looks_secret(key) else repr(str(config.get(key)))
+        return _setting(key, f"{shown} is none that librdkafka takes", "")
+    if _MECHANISM.search(text):
+        mechanism = config.get("sasl.mechanism", config.get("sasl.mechanisms"))
+        problem = "is not set" if mechanism is None else f"{mechanism!r} is not supported"
+        return _setting("sasl.mechanism", problem, f"set it to {_KNOWN_MECHANISMS}")
+    if "sasl.username and sasl.password must be set" in text:
+        missing = [key for key in ("sasl.username", "sasl.password") if not config.get(key)]
+        return _setting(
+            missing[0] if missing else "sasl.username",
+            "is not set",
+            "PBF_RAY_KAFKA__CLIENT__SASL_PASSWORD keeps the password out of files",
+        )
+    if found := _FAILED.search(text):
+        key, why = found[1], found[2]
+        place = config.get(key)
+        if key.endswith(".location") and place is not None:
+            if not Path(str(place)).is_file():
+                why = "there is no such file"
+            return _setting(key, f"{place}: {why}", "a PEM file that this user may read")
+        return _setting(key, why, "")
+    return SettingError("kafka.client", "kafka.client", mask_text(text))
+
+
+def _setting(key: str, problem: str, advice: str) -> SettingError:
+    return SettingError(f"kafka.client.{key}", "kafka.client", problem, advice=advice)
