@@ -21,10 +21,12 @@ from pbf_ray.kafka.client import client_config
 from pbf_ray.kafka.embedded import EmbeddedBroker
 from pbf_ray.kafka.offsets import ClusterView
 from services.apache_kafka import ApacheKafka, apache_kafka_missing
+from services.kafka_cluster import KafkaCluster
 
 __all__ = [
     "apache_kafka",
     "kafka_broker",
+    "kafka_cluster",
     "make_topic",
     "needs_apache_kafka",
     "pytest_report_header",
@@ -82,6 +84,26 @@ def apache_kafka(needs_apache_kafka: None, tmp_path: Path) -> Iterator[ApacheKaf
     """An Apache Kafka of the test's own, started: it may be stopped, killed, started again."""
     with ApacheKafka(tmp_path / "kafka") as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def _three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    with KafkaCluster(tmp_path_factory.mktemp("kafka-cluster"), secure=True) as cluster:
+        _used.append(f"three of Apache Kafka at {cluster.bootstrap_servers}")
+        yield cluster
+
+
+@pytest.fixture
+def kafka_cluster(
+    needs_apache_kafka: None, request: pytest.FixtureRequest
+) -> Iterator[KafkaCluster]:
+    """Three brokers that the session shares, as ``deploy/kafka`` starts them, with TLS and ACLs.
+
+    A test may kill them; afterwards all are brought back.
+    """
+    cluster: KafkaCluster = request.getfixturevalue("_three_brokers")
+    yield cluster
+    cluster.mend()
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 _T = TypeVar("_T")
 
+_LEADERLESS = "partitions have no leader just now"
+
 # Kafka's zero UUID: a topic without an id.
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
@@ -56,7 +58,7 @@ class AdminConnection:
     def __init__(self, config: Mapping[str, Any], *, timeout_s: float, name: str) -> None:
         self.address = str(config["bootstrap.servers"])
         self.timeout_s = timeout_s
-        self.attempt_s = min(timeout_s, 5.0)
+        self.attempt_s = min(timeout_s / 2, 5.0)
         self._errors = ClientErrors(name)
         settings: dict[str, Any] = {**config, "error_cb": self._errors}
         self.client = new_client(AdminClient, settings)
@@ -88,15 +90,20 @@ class AdminConnection:
         self._errors.clear()
         return told
 
-    def steadily(self, question: Callable[[], _T]) -> _T:
-        """Ask again while the cluster is between two states, for ``timeout_s`` at most.
+    def steadily(self, question: Callable[[], _T], *, patience_s: float | None = None) -> _T:
+        """Ask again while the cluster is between two states.
 
         A partition that has just been made, or lost its leader, has none for a moment.
+
+        Args:
+            question: What to ask.
+            patience_s: For how long, seconds; None is ``timeout_s``.
 
         Raises:
             BrokerError: Its subclass for what went wrong.
         """
-        deadline = time.monotonic() + self.timeout_s
+        patience_s = self.timeout_s if patience_s is None else patience_s
+        deadline = time.monotonic() + patience_s
         pause_s = 0.02
         while True:
             try:
@@ -106,7 +113,7 @@ class AdminConnection:
                     cause = self._errors.last or error.__cause__ or error.what
                     reason = cause.str() if isinstance(cause, KafkaError) else str(cause)
                     raise BrokerUnavailableError(
-                        self.address, reason, waited_s=self.timeout_s
+                        self.address, reason, waited_s=patience_s
                     ) from error
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.5)
@@ -137,7 +144,7 @@ class AdminConnection:
             for spec in specs
         ]
         try:
-            return [
+            told = [
                 {
                     (place.topic, place.partition): int(self.answer(told, topic=place.topic).offset)
                     for place, told in answers.items()
@@ -150,8 +157,12 @@ class AdminConnection:
                 raise
             # Missing topic, missing partition and missing leader are told apart only here.
             self._require(partitions)
-            problem = "partitions have no leader just now"
-            raise BrokerUnavailableError(self.address, problem) from error
+            raise BrokerUnavailableError(self.address, _LEADERLESS) from error
+        # A leader that dies while it is asked leaves an answer without an offset, and no error
+        # (librdkafka's "invalid", -1001; -1 is an answer to some questions).
+        if any(offset < -1 for offsets in told for offset in offsets.values()):
+            raise BrokerUnavailableError(self.address, _LEADERLESS)
+        return told
 
     def _require(self, partitions: Sequence[tuple[str, int]]) -> None:
         answers = self.describe_topics(sorted({topic for topic, _ in partitions}))

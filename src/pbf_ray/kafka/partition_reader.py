@@ -270,6 +270,11 @@ class PartitionReader:
             first, end = self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=10.0)
         except KafkaException as failure:
             return translate_error(failure, address=self._address, topic=topic)
+        if min(first, end) < 0 or first <= wanted <= end:
+            # While a partition changes its leader, librdkafka takes offsets for lost that are not.
+            said = message.error().str()
+            problem = f"{topic}/{partition} at {wanted} changes its leader: {said}"
+            return BrokerUnavailableError(self._address, problem)
         last = end - 1 if end > first else None
         return OffsetsVanishedError(topic, partition, wanted=wanted, first=first, last=last)
 

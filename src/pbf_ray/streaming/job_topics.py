@@ -11,9 +11,9 @@ from pbf_ray.streaming.plan import PartitionId
 __all__ = ["JobTopics", "source_ids"]
 
 
-def source_ids(view: ClusterView) -> dict[str, str]:
-    """Source id per topic, as the broker tells them now."""
-    topics = view.describe().topics
+def source_ids(view: ClusterView, *, patience_s: float | None = None) -> dict[str, str]:
+    """Source id per topic, as the broker tells them now; asked for ``patience_s`` at most."""
+    topics = view.describe(patience_s=patience_s).topics
     return {name: topics[name].source_id for name in sorted(topics)}
 
 

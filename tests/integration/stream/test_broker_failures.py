@@ -1,0 +1,149 @@
+"""Brokers that die while records are sent and read: nothing is lost, nothing counts twice.
+
+Three brokers as ``deploy/kafka`` starts them; the stream is the command line's own process. What
+it and the producer say of the events is asserted as well, for people have to act on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pbf_ray.kafka.client import client_config
+from pbf_ray.kafka.offsets import ClusterView
+from pbf_ray.kafka.producer import RecordProducer
+from pbf_ray.kafka.topics import TopicSpec, create_topics
+from services.kafka_cluster import KafkaCluster
+from support.oracle import ExpectedTables, expected
+from support.read_back import read_back
+from support.stream_runs import assert_results, committed, settings_for, start_driver
+from support.workload import Workload
+
+WORKLOAD = Workload(60_000, seed=31, rows_per_layer=800)
+"""More than is sent: the feed ends when the test has seen what it wants to see."""
+PATIENCE_S = 120.0
+
+Message = tuple[bytes | None, bytes | None]
+
+
+def until(holds: Callable[[], bool], what: Callable[[], str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"not in {PATIENCE_S} s: {what()}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Feed:
+    """Sends messages with the producer that users have, in a thread, at a steady rate."""
+
+    servers: str
+    topic: str
+    messages: Iterator[Message]
+    per_s: float
+    handed: list[Message] = field(default_factory=list)
+    ending: threading.Event = field(default_factory=threading.Event)
+    producer: RecordProducer | None = None
+
+    def start(self) -> Feed:
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def _run(self) -> None:
+        began_s = time.monotonic()
+        with RecordProducer(self.servers) as self.producer:
+            for number, (key, value) in enumerate(self.messages):
+                while number > (time.monotonic() - began_s) * self.per_s:
+                    self.producer.flush(0.02)  # takes acknowledgements while it waits
+                if self.ending.is_set():
+                    break
+                self.producer.send(self.topic, key, value)
+                self.handed.append((key, value))
+            assert self.producer.flush(PATIENCE_S) == 0
+
+    @property
+    def sent(self) -> int:
+        return 0 if self.producer is None else self.producer.sent
+
+    def finish(self) -> None:
+        """Send no more; every record has to be acknowledged, none given up."""
+        self.ending.set()
+        self._thread.join(2 * PATIENCE_S)
+        assert self.producer is not None
+        assert (self.producer.sent, self.producer.failed) == (len(self.handed), 0)
+
+
+def test_brokers_die_one_by_one_and_two_at_once(
+    kafka_cluster: KafkaCluster, topic_name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="pbf_ray")
+    servers = kafka_cluster.bootstrap_servers
+    create_topics(client_config(servers), [TopicSpec(topic_name, 6)])
+    kafka_cluster.await_in_sync()
+    sources = {
+        topic_name: ClusterView(servers, [topic_name]).describe().topics[topic_name].source_id
+    }
+    settings = settings_for(servers, topic_name, tmp_path, epoch_max_rows=1_000)
+    output = tmp_path / "driver.log"
+    driver = start_driver(settings, before=["--log-level", "info"], output=output)
+
+    def said() -> str:
+        return output.read_text(encoding="utf-8")
+
+    def goes_on(by: int = 500) -> None:
+        """The stream commits further records, so it reads and the producer sends."""
+        goal = committed(settings) + by
+        until(lambda: committed(settings) >= goal or driver.poll() is not None, said)
+        assert driver.poll() is None, said()
+
+    feed = Feed(servers, topic_name, WORKLOAD.in_time(), per_s=400.0).start()
+    try:
+        goes_on()
+        for victim in (1, 2):
+            kafka_cluster.kill(victim)
+            goes_on(1_500)  # without it
+            kafka_cluster.bring_back(victim)
+            kafka_cluster.await_in_sync()
+            goes_on()
+        print(said())
+        print("TWO")
+        kafka_cluster.kill(3)
+        goes_on()
+        kafka_cluster.kill(1)
+        before = len(said())
+        until(lambda: "waiting for the broker" in said()[before:], said)
+        until(lambda: "no acknowledgement" in caplog.text, lambda: caplog.text)
+        acknowledged = feed.sent
+        kafka_cluster.bring_back(1, wait=False)
+        kafka_cluster.bring_back(3, wait=False)
+        kafka_cluster.await_in_sync()
+        until(lambda: feed.sent > acknowledged, lambda: caplog.text)
+        goes_on()
+        feed.finish()
+        until(lambda: committed(settings) >= len(feed.handed), said)
+        driver.send_signal(signal.SIGINT)
+        assert driver.wait(60) == 0, said()
+    finally:
+        if driver.poll() is None:
+            driver.kill()
+            driver.wait()
+        print(said())
+        print(caplog.text)
+    last = start_driver(settings, "--until-end")
+    told, _ = last.communicate(timeout=300)
+    assert last.returncode == 0, told
+    lying = read_back(servers, topic_name)
+    assert Counter((raw.key, raw.value) for raw in lying) == Counter(feed.handed)
+    assert_results(
+        settings,
+        ExpectedTables(expected(lying, job_id="equality", sources=sources, clock_s=time.time())),
+    )
