@@ -36,6 +36,16 @@ __all__ = [
 
 _used: list[str] = []
 
+# deploy/kafka offers SCRAM only, as PLAIN keeps passwords in the broker's settings; clients of
+# other clusters need it all the same.
+PLAIN_USERS = {
+    "listener.name.client.sasl.enabled.mechanisms": "SCRAM-SHA-512,SCRAM-SHA-256,PLAIN",
+    "listener.name.client.plain.sasl.jaas.config": (
+        "org.apache.kafka.common.security.plain.PlainLoginModule required "
+        'user_pbf="right-password";'
+    ),
+}
+
 
 def pytest_report_header() -> str:
     """Says before the run which broker the tests will get."""
@@ -88,7 +98,8 @@ def apache_kafka(needs_apache_kafka: None, tmp_path: Path) -> Iterator[ApacheKaf
 
 @pytest.fixture(scope="session")
 def _three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    with KafkaCluster(tmp_path_factory.mktemp("kafka-cluster"), secure=True) as cluster:
+    folder = tmp_path_factory.mktemp("kafka-cluster")
+    with KafkaCluster(folder, secure=True, properties=PLAIN_USERS) as cluster:
         _used.append(f"three of Apache Kafka at {cluster.bootstrap_servers}")
         yield cluster
 

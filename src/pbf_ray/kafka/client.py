@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -146,16 +146,26 @@ class ClientErrors:
     Args:
         where: Name of the client for the log, for example ``"reader"``.
         level: Level at which a new kind of error is logged; its repetitions are for debugging.
+        ignored: Codes of errors that mean nothing to this client.
     """
 
-    def __init__(self, where: str, *, level: int = logging.WARNING) -> None:
+    def __init__(
+        self,
+        where: str,
+        *,
+        level: int = logging.WARNING,
+        ignored: Collection[int] = (),
+    ) -> None:
         self._where = where
         self._level = level
+        self._ignored = frozenset(ignored)
         self._lock = threading.Lock()
         self._last: KafkaError | None = None
 
     def __call__(self, error: KafkaError) -> None:
         """Take an error; the signature of librdkafka's ``error_cb``."""
+        if error.code() in self._ignored:
+            return
         with self._lock:
             last = self._last
             # "All brokers are down" follows the error that says why: keep the reason.

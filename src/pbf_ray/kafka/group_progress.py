@@ -61,6 +61,7 @@ class GroupCommitter:
             "enable.auto.commit": "false",
         }
         self._consumers: dict[str, Consumer] = {}
+        self._errors: dict[str, ClientErrors] = {}
 
     def commit(self, group_id: str, offsets: _Offsets) -> None:
         """Commit next offsets to read.
@@ -70,17 +71,29 @@ class GroupCommitter:
         """
         consumer = self._consumers.get(group_id)
         if consumer is None:
+            errors = ClientErrors("progress report", level=logging.DEBUG)
+            self._errors[group_id] = errors
             consumer = self._consumers[group_id] = new_client(
                 Consumer,
                 {
                     **self._config,
                     "group.id": group_id,
-                    "error_cb": ClientErrors("progress report", level=logging.DEBUG),
+                    "error_cb": errors,
                 },
             )
-        consumer.poll(0)  # what it has to say of its connections
         places = [TopicPartition(*key, offset) for key, offset in offsets.items()]
-        for place in consumer.commit(offsets=places, asynchronous=False) or ():
+        try:
+            done = consumer.commit(offsets=places, asynchronous=False)
+        except KafkaException:
+            # The commit has waited for the group's coordinator; this may say why.
+            message = consumer.poll(0.05)
+            said = message.error() if message is not None else None
+            last = said or self._errors[group_id].last
+            if last is not None:
+                raise KafkaException(last) from None
+            raise
+        self._errors[group_id].clear()
+        for place in done or ():
             if place.error is not None:
                 raise KafkaException(place.error)
 

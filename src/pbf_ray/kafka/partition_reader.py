@@ -91,7 +91,10 @@ class PartitionReader:
     ) -> None:
         self._address = bootstrap_servers
         self._max_ahead_bytes = max_ahead_bytes
-        self._errors = ClientErrors("partition reader")
+        # librdkafka asks for the coordinator of a group that is needed for nothing here.
+        self._errors = ClientErrors(
+            "partition reader", ignored=[KafkaError.GROUP_AUTHORIZATION_FAILED]
+        )
         self._consumer = new_client(
             Consumer,
             client_config(

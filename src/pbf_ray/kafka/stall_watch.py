@@ -16,7 +16,7 @@ __all__ = ["StallWatch"]
 
 _log = logging.getLogger(__name__)
 
-_AFTER_S: Final = 5.0
+_EVERY_S: Final = 5.0
 
 
 class StallWatch:
@@ -25,7 +25,8 @@ class StallWatch:
     Args:
         why: Says what keeps the topics of the producer from being written; may take seconds, and
             is called in a thread of its own.
-        after_s: How long records wait unacknowledged before somebody is told, seconds.
+        every_s: How long records wait unacknowledged before the reason is looked for, and looked
+            for again, seconds: while a broker dies it changes. The same is not told twice.
         clock: Monotonic seconds.
     """
 
@@ -33,16 +34,17 @@ class StallWatch:
         self,
         why: Callable[[], str],
         *,
-        after_s: float = _AFTER_S,
+        every_s: float = _EVERY_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._why = why
-        self._after_s = after_s
+        self._every_s = every_s
         self._clock = clock
         self._lock = threading.Lock()
         self._since_s: float | None = None
-        self._asked = False
-        self._told = False
+        self._next_s = 0.0
+        self._asking = False
+        self._told: str | None = None
 
     def acknowledged(self) -> None:
         """Note that a record was acknowledged."""
@@ -50,12 +52,10 @@ class StallWatch:
             return
         with self._lock:
             since_s, self._since_s = self._since_s, None
-            told, self._told = self._told, False
-            self._asked = False
-            if told and since_s is not None:
-                _log.warning(
-                    "records are acknowledged again, after %.0f s", self._clock() - since_s
-                )
+            told, self._told = self._told, None
+            if told is not None and since_s is not None:
+                waited_s = self._clock() - since_s
+                _log.warning("records are acknowledged again, after %.0f s", waited_s)
 
     def waiting(self, records: int) -> None:
         """Note how many records wait to be acknowledged."""
@@ -66,24 +66,27 @@ class StallWatch:
             now_s = self._clock()
             if self._since_s is None:
                 self._since_s = now_s
-            if self._asked or now_s - self._since_s < self._after_s:
+                self._next_s = now_s + self._every_s
+            if self._asking or now_s < self._next_s:
                 return
-            self._asked = True
+            self._asking = True
+            self._next_s = now_s + self._every_s
             since_s = self._since_s
-        asking = threading.Thread(
+        threading.Thread(
             target=self._tell, args=(records, since_s), name="stall-watch", daemon=True
-        )
-        asking.start()
+        ).start()
 
     def _tell(self, records: int, since_s: float) -> None:
-        why = self._why()
+        why = self._why() or "the brokers do not say why"
         with self._lock:
-            if self._since_s != since_s:
-                return  # it was over before anybody could say why
-            self._told = True
+            self._asking = False
+            # It may be over before anybody could say why.
+            if self._since_s != since_s or why == self._told:
+                return
+            self._told = why
             _log.warning(
                 "no acknowledgement for %.0f s, %d records wait and are sent again: %s",
                 self._clock() - since_s,
                 records,
-                why or "the brokers do not say why",
+                why,
             )
