@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from pbf_ray.errors import BrokerUnavailableError
@@ -24,6 +25,7 @@ class BrokerWatch:
     Attributes:
         held: First offset and last stable offset of every partition.
         away: Whether the last question had no answer.
+        away_us: How long it was away, in all, since somebody set this to 0; microseconds.
     """
 
     def __init__(self, cluster: Cluster, pace: Pace) -> None:
@@ -34,6 +36,7 @@ class BrokerWatch:
         self._looked_s = -float("inf")
         self._away_since_s: float | None = None
         self.held: dict[PartitionId, tuple[int, int]] = {}
+        self.away_us = 0
 
     @property
     def away(self) -> bool:
@@ -93,8 +96,10 @@ class BrokerWatch:
     def answered(self) -> None:
         """Note that the broker answered."""
         if self._away_since_s is not None:
-            _log.info("the broker answers again")
+            away_s = time.monotonic() - self._away_since_s
+            _log.info("the broker answers again", away_s=round(away_s, 1))
             self._away_since_s = None
+            self.away_us += round(away_s * 1e6)
 
     def lag(self, positions: Mapping[PartitionId, int]) -> int:
         """Offsets on the broker beyond some positions."""

@@ -138,7 +138,11 @@ def test_the_official_images_own_set_up_takes_the_files(
         (tmp_path / name).mkdir()
     shared = (DEPLOYED / "server.properties").read_text(encoding="utf-8")
     (tmp_path / "mounted" / "server.properties").write_text(shared, encoding="utf-8")
-    folders = [str(tmp_path / name) for name in ("defaults", "mounted", "final")]
+    folders = [
+        part
+        for name, option in (("defaults", "default"), ("mounted", "mounted"), ("final", "final"))
+        for part in (f"--{option}-configs-dir", str(tmp_path / name))
+    ]
     done = subprocess.run(
         ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*", "kafka.docker.KafkaDockerWrapper",
          "setup", *folders],

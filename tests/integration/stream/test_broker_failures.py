@@ -96,10 +96,7 @@ def test_brokers_die_alone_and_two_at_once(
     )
     kafka_cluster.await_in_sync()
     sources = source_ids(ClusterView(servers, [topic_name]))
-    # Longer than the brokers are away: while nobody can send, nothing is to count as silent.
-    settings = settings_for(
-        servers, topic_name, tmp_path, epoch_max_rows=1_000, idle_timeout_s=600.0
-    )
+    settings = settings_for(servers, topic_name, tmp_path, epoch_max_rows=1_000)
     output = tmp_path / "driver.log"
     driver = start_driver(settings, before=["--log-level", "info"], output=output)
 
