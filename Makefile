@@ -8,10 +8,10 @@ STAMP := $(VENV)/.set-up
 # Touched when the C++ core is built from what stands in native/.
 CORE := $(VENV)/.native-built
 NATIVE := $(wildcard native/core/* native/buildfile/* native/bind/* native/decode/* native/bind_decode/*)
-SOURCES := src tests examples benchmarks docs
+SOURCES := src tests examples benchmarks docs deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services demo test check lint unit bench chaos wheel docs lock clean
+.PHONY: help setup services demo test check lint unit bench chaos soak wheel docs lock clean
 
 help: ## What there is (this)
 	@echo "pbf_ray: from Kafka to layer quality on Ray. First: make demo"
@@ -69,8 +69,11 @@ unit: setup
 bench: setup ## Run the benchmarks; they write benchmarks/results/*.json
 	@$(PY) -m pytest benchmarks --capture=no --timeout=0 $(ARGS)
 
-chaos: setup services ## Kill processes of the stream at random instants, for longer than the tests
+chaos: setup services ## Kill workers and brokers at random instants, for longer than the tests
 	@$(PY) -m pytest tests/chaos --capture=no --timeout=3600 $(ARGS)
+
+soak: setup services ## 5 million records through a bounded run: counts, books, flat memory
+	@$(PY) -m pytest tests/soak --capture=no --timeout=14400 $(ARGS)
 
 wheel: setup ## Build the wheel and the source package into dist/
 	@rm -rf build dist

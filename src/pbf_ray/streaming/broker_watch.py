@@ -25,7 +25,7 @@ class BrokerWatch:
     Attributes:
         held: First offset and last stable offset of every partition.
         away: Whether the last question had no answer.
-        away_us: How long it was away, in all, since somebody set this to 0; microseconds.
+        away_us: How long it has been away since ``take_away_us`` was called, microseconds.
     """
 
     def __init__(self, cluster: Cluster, pace: Pace) -> None:
@@ -100,6 +100,11 @@ class BrokerWatch:
             _log.info("the broker answers again", away_s=round(away_s, 1))
             self._away_since_s = None
             self.away_us += round(away_s * 1e6)
+
+    def take_away_us(self) -> int:
+        """How long it has been away, microseconds; a plan will have it, so it is counted anew."""
+        away_us, self.away_us = self.away_us, 0
+        return away_us
 
     def lag(self, positions: Mapping[PartitionId, int]) -> int:
         """Offsets on the broker beyond some positions."""

@@ -185,17 +185,14 @@ class Pipeline:
         clock_us = self._clock_us()
         if not self._look(now_s):
             return
-        replaying = ledger.replaying
         plan = ledger.next_plan(
             clock_us=clock_us,
             held=self._broker.held,
             pending_rows=ledger.books.pending,
             state_bytes=self._state_bytes,
             semantics=self._semantics,
-            away_us=self._broker.away_us,
+            away_us=0 if ledger.replaying else self._broker.take_away_us(),
         )
-        if plan is not None and not replaying:
-            self._broker.away_us = 0
         self._watch_pause(now_s)
         if plan is None:
             return

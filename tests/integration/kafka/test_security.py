@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +28,17 @@ from pbf_ray.kafka.topics import TopicSpec, create_topics, describe_topics, list
 from services.kafka_cluster import KafkaCluster
 from services.server_settings import DEPLOYED
 from support.kafka_users import PASSWORD, STREAM_RIGHTS, add_scram_user, allow
+from support.pages import REPOSITORY, blocks
 from support.read_back import read_back
 from support.stream_runs import settings_for, start_driver
 
 WRONG = "wrong-password"
+DOCUMENTED: dict[str, str] = next(
+    tomllib.loads(block.text)["kafka"]["client"]
+    for block in blocks(REPOSITORY / "docs" / "kafka-cluster.md")
+    if block.file_name == "pbf-ray.toml"
+)
+"""What the page tells users to set."""
 
 
 @dataclass
@@ -47,9 +55,7 @@ class Secure:
     def client(self, **changes: str | None) -> dict[str, str]:
         """Settings that work, with changes: underscores for dots, None takes one away."""
         right: dict[str, str | None] = {
-            "security.protocol": "SASL_SSL",
-            "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.username": "pbf",
+            **DOCUMENTED,
             "sasl.password": PASSWORD,
             "ssl.ca.location": str(self.cluster.ca_file),
         }

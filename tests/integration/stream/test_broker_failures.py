@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 import re
 import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +22,7 @@ from pbf_ray.kafka.producer import RecordProducer
 from pbf_ray.kafka.topics import TopicSpec, create_topics
 from pbf_ray.streaming.job_topics import source_ids
 from services.kafka_cluster import KafkaCluster
+from support.feed import Feed
 from support.oracle import ExpectedTables, expected
 from support.read_back import read_back
 from support.stream_runs import assert_results, committed, settings_for, start_driver
@@ -33,55 +32,12 @@ WORKLOAD = Workload(60_000, seed=31, rows_per_layer=800)
 """More than is sent: the feed ends when the test has seen what it wants to see."""
 PATIENCE_S = 120.0
 
-Message = tuple[bytes | None, bytes | None]
-
 
 def until(holds: Callable[[], bool], what: Callable[[], str]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline, f"not in {PATIENCE_S} s: {what()}"
         time.sleep(0.05)
-
-
-@dataclass
-class Feed:
-    """Sends messages with the producer that users have, in a thread, at a steady rate."""
-
-    servers: str
-    topic: str
-    messages: Iterator[Message]
-    per_s: float
-    handed: list[Message] = field(default_factory=list)
-    ending: threading.Event = field(default_factory=threading.Event)
-    producer: RecordProducer | None = None
-
-    def start(self) -> Feed:
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        return self
-
-    def _run(self) -> None:
-        began_s = time.monotonic()
-        with RecordProducer(self.servers) as self.producer:
-            for number, (key, value) in enumerate(self.messages):
-                while number > (time.monotonic() - began_s) * self.per_s:
-                    self.producer.flush(0.02)  # takes acknowledgements while it waits
-                if self.ending.is_set():
-                    break
-                self.producer.send(self.topic, key, value)
-                self.handed.append((key, value))
-            assert self.producer.flush(PATIENCE_S) == 0
-
-    @property
-    def sent(self) -> int:
-        return 0 if self.producer is None else self.producer.sent
-
-    def finish(self) -> None:
-        """Send no more; every record has to be acknowledged, none given up."""
-        self.ending.set()
-        self._thread.join(2 * PATIENCE_S)
-        assert self.producer is not None
-        assert (self.producer.sent, self.producer.failed) == (len(self.handed), 0)
 
 
 def test_brokers_die_alone_and_two_at_once(
