@@ -14,11 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any, Final
 
-from pbf_ray.errors import (
-    BrokerUnavailableError,
-    StateLimitError,
-    WorkersLostError,
-)
+from pbf_ray.errors import BrokerUnavailableError, StateLimitError, WorkersLostError
 from pbf_ray.logs import get_logger
 from pbf_ray.storage.base import EpochCommit, StagedRows
 from pbf_ray.streaming.books import Books
