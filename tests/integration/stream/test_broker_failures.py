@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pbf_ray.jobs.stream import StreamJob
 from pbf_ray.kafka.client import client_config
 from pbf_ray.kafka.offsets import ClusterView
 from pbf_ray.kafka.producer import RecordProducer
@@ -41,7 +42,11 @@ def until(holds: Callable[[], bool], what: Callable[[], str]) -> None:
 
 
 def test_brokers_die_alone_and_two_at_once(
-    kafka_cluster: KafkaCluster, topic_name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kafka_cluster: KafkaCluster,
+    topic_name: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    ray_cluster: None,
 ) -> None:
     caplog.set_level(logging.WARNING, logger="pbf_ray.kafka")
     servers = kafka_cluster.bootstrap_servers
@@ -117,9 +122,7 @@ def test_brokers_die_alone_and_two_at_once(
         if driver.poll() is None:
             driver.kill()
             driver.wait()
-    last = start_driver(settings, "--until-end")
-    told, _ = last.communicate(timeout=300)
-    assert last.returncode == 0, told
+    StreamJob(settings.replace({"stream.until_end": True})).run()
     lying = read_back(servers, topic_name)
     assert Counter((raw.key, raw.value) for raw in lying) == Counter(feed.handed)
     wanted = expected(lying, job_id="equality", sources=sources, clock_s=time.time())
