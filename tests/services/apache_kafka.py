@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -79,9 +79,6 @@ class ApacheKafka:
         controller_port: Port of the controller; None picks a free one.
         settings: All server properties but ``log.dirs``, in place of those of a single node.
         properties: Further server properties; they override the others.
-        format_arguments: Further arguments of Kafka's storage tool (SCRAM users and the like).
-        client: librdkafka settings with which readiness is asked for (security).
-        listener: Security protocol of the client listener: PLAINTEXT, SSL, SASL_PLAINTEXT...
         heap: ``-Xmx`` of the JVM.
     """
 
@@ -94,9 +91,6 @@ class ApacheKafka:
         controller_port: int | None = None,
         settings: Mapping[str, str] = _NOTHING,
         properties: Mapping[str, str] = _NOTHING,
-        format_arguments: Sequence[str] = (),
-        client: Mapping[str, str] = _NOTHING,
-        listener: str = "PLAINTEXT",
         heap: str = "512m",
     ) -> None:
         missing = apache_kafka_missing()
@@ -111,9 +105,6 @@ class ApacheKafka:
         self._given_ports = (port, controller_port)
         self._settings = dict(settings)
         self._properties = dict(properties)
-        self._format_arguments = list(format_arguments)
-        self._client = dict(client)
-        self._listener = listener
         self._heap = heap
         self.port = 0
         self.controller_port = 0
@@ -185,7 +176,7 @@ class ApacheKafka:
             RuntimeError: With the end of the log, if the process ended or the time is over.
         """
         assert self._process is not None
-        config = client_config(self.bootstrap_servers, self._client)
+        config = client_config(self.bootstrap_servers)
         left_s = timeout_s
         while True:
             try:
@@ -246,10 +237,7 @@ class ApacheKafka:
 
     def _write_settings(self) -> Path:
         settings = {
-            **(
-                self._settings
-                or one_node(self.node_id, self._listener, self.port, self.controller_port)
-            ),
+            **(self._settings or one_node(self.node_id, self.port, self.controller_port)),
             "log.dirs": str(self.folder / "data"),
             **self._properties,
         }
@@ -266,7 +254,6 @@ class ApacheKafka:
             _CLUSTER_ID,
             "--config",
             str(config),
-            *self._format_arguments,
         )
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         if ran.returncode != 0:

@@ -26,13 +26,12 @@ TESTING: Mapping[str, str] = {
 """What makes a broker small and quick; nothing here decides what becomes of a record."""
 
 
-def one_node(node_id: int, listener: str, port: int, controller_port: int) -> dict[str, str]:
+def one_node(node_id: int, port: int, controller_port: int) -> dict[str, str]:
     """Properties of a broker that is alone, broker and controller in one.
 
     Args:
         node_id: KRaft node id.
-        listener: Security protocol of the client listener.
-        port: Its port on 127.0.0.1.
+        port: Port of the broker on 127.0.0.1.
         controller_port: The controller's.
     """
     return {
@@ -41,7 +40,7 @@ def one_node(node_id: int, listener: str, port: int, controller_port: int) -> di
         "controller.quorum.voters": f"{node_id}@127.0.0.1:{controller_port}",
         "listeners": f"CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
         "advertised.listeners": f"CLIENT://127.0.0.1:{port}",
-        "listener.security.protocol.map": f"CLIENT:{listener},CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "CLIENT",
         "auto.create.topics.enable": "false",
