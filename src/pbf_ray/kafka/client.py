@@ -354,7 +354,7 @@ def wait_for_broker(
             # Where nobody listens there is nothing to look at; else once is enough.
             if denied or not (looked or (last is not None and "Connect to" in last.str())):
                 looked = True
-                refusal = explain_refusal(config)
+                refusal = explain_refusal(config, timeout_s=min(3.0, max(0.5, left_s)))
                 if refusal is not None:
                     raise refusal from None
             if denied and last is not None:

@@ -17,9 +17,19 @@ __all__ = ["new_client"]
 _T = TypeVar("_T")
 
 _UNKNOWN: Final = re.compile(r'No such configuration property: "([^"]+)"')
-_VALUE: Final = re.compile(r'Invalid value .* for configuration property "([^"]+)"')
+_VALUE: Final = re.compile(r'(?:onfiguration property|Expected \w+ value for) "([^"]+)"(.*)')
+_RANGE: Final = re.compile(r"outside allowed range (\S+)")
 _FAILED: Final = re.compile(r"(?:Failed to create [\w ]+: )?([a-z]+(?:\.[a-z]+)+) failed: (.*)")
 _MECHANISM: Final = re.compile(r"(?:Unsupported SASL mechanism: |No provider for SASL mechanism )")
+_ALIASES: Final = {
+    "compression.codec": "compression.type",
+    "queue.buffering.max.ms": "linger.ms",
+    "max.in.flight.requests.per.connection": "max.in.flight",
+    "message.send.max.retries": "retries",
+    "message.timeout.ms": "delivery.timeout.ms",
+    "sasl.mechanisms": "sasl.mechanism",
+}
+"""Librdkafka's own names of settings, and those that people write."""
 _KNOWN_MECHANISMS: Final = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
 
 
@@ -49,9 +59,11 @@ def _refused(text: str, config: Mapping[str, Any]) -> SettingError:
             "its names stand in librdkafka's CONFIGURATION.md",
         )
     if found := _VALUE.search(text):
-        key = found[1]
+        key = found[1] if found[1] in config else _ALIASES.get(found[1], found[1])
         shown = "its value" if looks_secret(key) else repr(str(config.get(key)))
-        return _setting(key, f"{shown} is none that librdkafka takes", "")
+        limits = _RANGE.search(found[2])
+        problem = f"is not within {limits[1]}" if limits else "is none that librdkafka takes"
+        return _setting(key, f"{shown} {problem}", "")
     if _MECHANISM.search(text):
         mechanism = config.get("sasl.mechanism", config.get("sasl.mechanisms"))
         problem = "is not set" if mechanism is None else f"{mechanism!r} is not supported"

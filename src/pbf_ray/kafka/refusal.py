@@ -13,23 +13,24 @@ __all__ = ["explain_refusal"]
 _MOST_ADDRESSES: Final = 3
 
 
-def explain_refusal(config: Mapping[str, Any]) -> BrokerError | None:
+def explain_refusal(config: Mapping[str, Any], *, timeout_s: float = 3.0) -> BrokerError | None:
     """Compare what the client's settings offer with what the brokers' listener asks for.
 
     Opens a connection or two of its own, without a name or a password.
 
     Args:
         config: From ``client_config``.
+        timeout_s: Longest wait for each answer, seconds.
 
     Returns:
         The error to raise; None if nobody answers, or nothing is found to be wrong (a name and
         password that are wrong are found out only by the client itself).
     """
     for host, port in addresses(str(config["bootstrap.servers"]))[:_MOST_ADDRESSES]:
-        listener = look_at_listener(host, port)
+        listener = look_at_listener(host, port, timeout_s=timeout_s)
         if listener is not None:
             return _compared(f"{host}:{port}", listener, config) or (
-                _distrusted(host, port, config) if listener.tls else None
+                _distrusted(host, port, config, timeout_s) if listener.tls else None
             )
     return None
 
@@ -68,10 +69,12 @@ def _compared(address: str, listener: Listener, config: Mapping[str, Any]) -> Br
     return None
 
 
-def _distrusted(host: str, port: int, config: Mapping[str, Any]) -> TlsError | None:
+def _distrusted(
+    host: str, port: int, config: Mapping[str, Any], timeout_s: float
+) -> TlsError | None:
     if str(config.get("enable.ssl.certificate.verification", "true")).lower() == "false":
         return None
-    why = distrust(host, port, config).rstrip(".")
+    why = distrust(host, port, config, timeout_s=timeout_s).rstrip(".")
     if not why:
         return None
     if "ostname mismatch" in why or "IP address mismatch" in why:
