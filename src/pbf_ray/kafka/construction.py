@@ -81,7 +81,7 @@ def _refused(text: str, config: Mapping[str, Any]) -> SettingError:
         if key.endswith(".location") and place is not None:
             if not Path(str(place)).is_file():
                 why = "there is no such file"
-            return _setting(key, f"{place}: {why}", "a PEM file that this user may read")
+            return _setting(key, f"{place}: {why}", "name a PEM file that this user may read")
         return _setting(key, why, "")
     return SettingError("kafka.client", "kafka.client", mask_text(text))
 
