@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 from pbf_ray.errors import SettingError
 from pbf_ray.logs import looks_secret, mask_text
 
-__all__ = ["new_client"]
+__all__ = ["connection_settings", "new_client"]
 
 _T = TypeVar("_T")
 
@@ -30,6 +30,10 @@ _ALIASES: Final = {
     "sasl.mechanisms": "sasl.mechanism",
 }
 """Librdkafka's own names of settings, and those that people write."""
+_OF_CONNECTIONS: Final = (
+    "bootstrap.", "broker.", "client.", "enable.ssl", "https.", "logger", "reconnect.", "sasl.",
+    "enable.sasl", "security.", "socket.", "ssl.",
+)  # fmt: skip
 _KNOWN_MECHANISMS: Final = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
 
 
@@ -49,6 +53,15 @@ def new_client(kind: Callable[[dict[str, Any]], _T], config: Mapping[str, Any]) 
         told = error.args[0] if error.args else error
         text = str(told.str() if hasattr(told, "str") else told)
         raise _refused(text, config) from None  # the original may show a secret
+
+
+def connection_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What another client needs to reach the same brokers as the same user.
+
+    Args:
+        config: The settings of a client of any kind.
+    """
+    return {key: value for key, value in config.items() if key.startswith(_OF_CONNECTIONS)}
 
 
 def _refused(text: str, config: Mapping[str, Any]) -> SettingError:
