@@ -45,7 +45,10 @@ def test_many_dead_brokers_change_nothing(needs_apache_kafka: None, tmp_path: Pa
         create_topics(client_config(servers), [TopicSpec(topic, 6)])
         cluster.await_in_sync()
         sources = source_ids(ClusterView(servers, [topic]))
-        settings = settings_for(servers, topic, tmp_path, epoch_max_rows=1_000)
+        # On a busy machine two brokers may take longer to come back than the default minute.
+        settings = settings_for(servers, topic, tmp_path, epoch_max_rows=1_000).replace(
+            {"kafka.connect_timeout_s": 600.0}
+        )
         output = tmp_path / "driver.log"
         feed = Feed(servers, topic, WORKLOAD.in_time(), per_s=300.0).start()
         driver = start_driver(settings, output=output)

@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from pbf_ray.errors import BrokerError, BrokerUnavailableError, TopicMissingError
 from pbf_ray.kafka.client import ClientErrors, kafka_error, partition_missing, translate_error
 from pbf_ray.kafka.construction import new_client
+from pbf_ray.kafka.standstill import why_standing_still
 
 __all__ = ["EARLIEST", "LATEST", "AdminConnection", "uuid_text"]
 
@@ -60,6 +61,7 @@ class AdminConnection:
         self.timeout_s = timeout_s
         self.attempt_s = min(timeout_s / 2, 5.0)
         self._errors = ClientErrors(name)
+        self._leaders_in_doubt = False
         settings: dict[str, Any] = {**config, "error_cb": self._errors}
         self.client = new_client(AdminClient, settings)
 
@@ -133,6 +135,14 @@ class AdminConnection:
         """
         if not partitions:
             return [{} for _ in specs]
+        if self._leaders_in_doubt:
+            # While such a request waits for a leader that is dead, librdkafka tries to connect to
+            # it without a pause, and keeps a processor busy: look first, with pauses.
+            topics = sorted({topic for topic, _ in partitions})
+            why = why_standing_still(self.client, topics, reading=True)
+            if why:
+                raise BrokerUnavailableError(self.address, why)
+        self._leaders_in_doubt = True
         request = [TopicPartition(topic, number) for topic, number in partitions]
         # All questions are under way before the first answer is awaited.
         asked = [
@@ -162,6 +172,7 @@ class AdminConnection:
         # (librdkafka's "invalid", -1001; -1 is an answer to some questions).
         if any(offset < -1 for offsets in told for offset in offsets.values()):
             raise BrokerUnavailableError(self.address, _LEADERLESS)
+        self._leaders_in_doubt = False
         return told
 
     def _require(self, partitions: Sequence[tuple[str, int]]) -> None:

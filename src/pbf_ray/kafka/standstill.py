@@ -20,12 +20,15 @@ _MOST_BROKERS: Final = 10
 _CONNECT_S: Final = 1.0
 
 
-def why_standing_still(admin: AdminClient, topics: Sequence[str], *, timeout_s: float = 3.0) -> str:
+def why_standing_still(
+    admin: AdminClient, topics: Sequence[str], *, reading: bool = False, timeout_s: float = 3.0
+) -> str:
     """Ask the cluster what keeps topics from being read or written.
 
     Args:
         admin: The client to ask with.
         topics: The topics.
+        reading: Look only at what reading needs; the number of copies does not matter to it.
         timeout_s: Longest wait for each answer, seconds.
 
     Returns:
@@ -48,7 +51,7 @@ def why_standing_still(admin: AdminClient, topics: Sequence[str], *, timeout_s: 
         topic = cluster.topics.get(name)
         if topic is None or topic.error is not None:
             continue
-        needed = _copies_needed(admin, name, timeout_s)
+        needed = 0 if reading else _copies_needed(admin, name, timeout_s)
         for number, partition in sorted(topic.partitions.items()):
             missing |= set(partition.replicas) - cluster.brokers.keys()
             if partition.leader not in cluster.brokers:
