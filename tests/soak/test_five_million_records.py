@@ -28,6 +28,7 @@ SENSORS = 36
 BUILDS = 4
 ROWS_PER_LAYER = 5_000
 VOID_EVERY = 1_000
+EPOCH_ROWS = 50_000
 INTERVAL_S = 0.001
 KINDS = ("Coordinator", "Reader", "Window")
 MARGIN = 1.25
@@ -132,7 +133,7 @@ def test_five_million_records_in_flat_memory(
     grown = []
     for kind in ("driver", *KINDS):
         early = whole.most(kind, RECORDS // 10, RECORDS // 2)
-        late = whole.most(kind, RECORDS // 2, RECORDS * 19 // 20)
+        late = whole.most(kind, RECORDS // 2, RECORDS - 2 * EPOCH_ROWS)
         small, end = fifth.most(kind, 0, RECORDS), whole.most(kind, 0, RECORDS + 1)
         print(
             f"{kind:<12} MiB at most: first half {early // MIB}, second half {late // MIB}, "
@@ -152,7 +153,7 @@ def soak(broker: str, topic: str, folder: Path, count: int) -> Memory:
     send(broker, topic, count)
     seconds = time.monotonic() - began_s
     print(f"\nsent {count:,} records in {seconds:.0f} s ({count / seconds:,.0f}/s)")
-    settings = settings_for(broker, topic, folder, job="soak", epoch_max_rows=50_000)
+    settings = settings_for(broker, topic, folder, job="soak", epoch_max_rows=EPOCH_ROWS)
     output = folder / "driver.log"
     began_s = time.monotonic()
     driver = start_driver(settings, "--until-end", "--json", output=output)

@@ -28,7 +28,7 @@ def why_standing_still(
     Args:
         admin: The client to ask with.
         topics: The topics.
-        reading: Look only at what reading needs; the number of copies does not matter to it.
+        reading: Look only at what reading needs: leaders that answer, and nobody else.
         timeout_s: Longest wait for each answer, seconds.
 
     Returns:
@@ -40,12 +40,8 @@ def why_standing_still(
         cluster = admin.list_topics(timeout=timeout_s)
     except KafkaException:
         return ""
-    said = [
-        f"broker {broker.id} ({broker.host}:{broker.port}) does not answer"
-        for broker in sorted(cluster.brokers.values(), key=lambda one: one.id)[:_MOST_BROKERS]
-        if not _answers(broker.host, broker.port)
-    ]
     missing: set[int] = set()
+    leaders: set[int] = set()
     leaderless, short = [], []
     for name in topics:
         topic = cluster.topics.get(name)
@@ -54,12 +50,19 @@ def why_standing_still(
         needed = 0 if reading else _copies_needed(admin, name, timeout_s)
         for number, partition in sorted(topic.partitions.items()):
             missing |= set(partition.replicas) - cluster.brokers.keys()
+            leaders.add(partition.leader)
             if partition.leader not in cluster.brokers:
                 leaderless.append(f"{name}/{number}")
             elif len(partition.isrs) < needed:
                 held = f"{len(partition.isrs)} of the {needed} copies it needs in sync"
                 short.append(f"{name}/{number} has {held}")
-    if missing:
+    concerned = leaders & cluster.brokers.keys() if reading else cluster.brokers.keys()
+    said = [
+        f"broker {broker.id} ({broker.host}:{broker.port}) does not answer"
+        for broker in (cluster.brokers[number] for number in sorted(concerned)[:_MOST_BROKERS])
+        if not _answers(broker.host, broker.port)
+    ]
+    if missing and not reading:
         numbers = ", ".join(str(number) for number in sorted(missing))
         said.append(f"the cluster misses broker {numbers}")
     if leaderless:

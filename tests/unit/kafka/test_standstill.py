@@ -55,6 +55,18 @@ def test_leaders_and_copies_that_are_missing(monkeypatch: pytest.MonkeyPatch) ->
     )
 
 
+def test_reading_needs_leaders_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reading(admin: Admin, *deaf: str) -> str:
+        monkeypatch.setattr(standstill, "_answers", lambda host, _port: host not in deaf)
+        return why_standing_still(admin, ["t"], reading=True)  # type: ignore[arg-type]
+
+    moved = Admin((2, 3), [(2, [2]), (3, [3])])
+    assert reading(moved) == "", "broker 1 is away, and led nothing any more"
+    assert reading(Admin((1, 2, 3), [(2, [2])]), "h1") == ""
+    assert reading(moved, "h3") == "broker 3 (h3:9092) does not answer"
+    assert reading(Admin((2, 3), [(1, [1])])) == "t/0 without a leader"
+
+
 def test_nobody_who_could_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     class Away(Admin):
         def list_topics(self, timeout: float) -> Any:
