@@ -8,10 +8,13 @@ STAMP := $(VENV)/.set-up
 # Touched when the C++ core is built from what stands in native/.
 CORE := $(VENV)/.native-built
 NATIVE := $(wildcard native/core/* native/buildfile/* native/bind/* native/decode/* native/bind_decode/*)
+# What is fuzzed: formats with a corpus. Findings stay in native/fuzz/build.
+FORMATS := $(notdir $(wildcard tests/data/build_files/corpus/*))
+FUZZ_SECONDS ?= 60
 SOURCES := src tests examples benchmarks docs deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services demo test check lint unit bench chaos soak wheel docs lock clean
+.PHONY: help setup services demo test check lint unit bench chaos soak fuzz wheel docs lock clean
 
 help: ## What there is (this)
 	@echo "pbf_ray: from Kafka to layer quality on Ray. First: make demo"
@@ -19,6 +22,7 @@ help: ## What there is (this)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PYTHON=...       interpreter for a new environment (default: the first of 3.11 or newer)"
+	@echo "  FUZZ_SECONDS=60  how long make fuzz searches in each format"
 	@echo "  ARGS='...'       further arguments: make demo ARGS=--json, make test ARGS='-k replay'"
 
 setup: $(STAMP) $(CORE) ## Make .venv with pbf_ray, the demo's broker and the development tools
@@ -33,7 +37,7 @@ $(STAMP): pyproject.toml setup.py $(LOCK)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
 		--upgrade pip setuptools wheel pybind11
 	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
-		--no-build-isolation --editable '.[embedded]' --group dev
+		--no-build-isolation --editable '.[embedded,plot,spark]' --group dev
 	@echo "setup: compiling the kernels"
 	@$(PY) -c 'from pbf_ray.kernels.loading import load_kernels; load_kernels()'
 	@touch $@ $(CORE)
@@ -75,6 +79,12 @@ chaos: setup services ## Kill workers and brokers at random instants, for longer
 soak: setup services ## 5 million records through a bounded run: counts, books, flat memory
 	@$(PY) -m pytest tests/soak --capture=no --timeout=14400 $(ARGS)
 
+fuzz: ## Search for inputs that break the readers of build files, FUZZ_SECONDS each (needs clang)
+	@for format in $(FORMATS); do \
+		$(MAKE) --no-print-directory -C native/fuzz search FORMAT=$$format SECONDS=$(FUZZ_SECONDS) \
+			|| exit 1; \
+	done
+
 wheel: setup ## Build the wheel and the source package into dist/
 	@rm -rf build dist
 	@$(PY) -m build --no-isolation
@@ -88,7 +98,7 @@ lock: ## Renew requirements-dev.lock with the newest versions that fit pyproject
 	"$$python" -m venv "$$place/venv" && \
 	"$$place/venv/bin/python" -m pip install --quiet --upgrade pip setuptools wheel pybind11 && \
 	"$$place/venv/bin/python" -m pip install --quiet --no-build-isolation \
-		--editable '.[embedded]' --group dev && \
+		--editable '.[embedded,plot,spark]' --group dev && \
 	{ echo "# Written by make lock: the versions that development and CI use."; \
 	"$$place/venv/bin/python" -m pip freeze --all --exclude-editable; } > $(LOCK)
 

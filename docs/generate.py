@@ -27,6 +27,8 @@ from pbf_ray.monitoring.rules import DEFAULT_PROFILE
 from pbf_ray.simulate.units import UNITS
 from pbf_ray.storage.layout import embedded_stores
 from pbf_ray.streaming.ingest import EVENT_TIME_OUT_OF_RANGE, NO_EVENT_TIME
+from pbf_ray.streaming.metrics import METRICS
+from pbf_ray.streaming.vitals import STAGES
 
 __all__ = ["PAGES", "TABLES", "renewed"]
 
@@ -187,6 +189,26 @@ def dead_letter_headers() -> str:
     )
 
 
+def metrics() -> str:
+    """Every metric."""
+    return _table(
+        ("metric", "labels", "what it is"),
+        [
+            (
+                f"`{spec.name}{'_total' if spec.kind == 'counter' else ''}`",
+                ", ".join(f"`{label}`" for label in spec.labels),
+                spec.what,
+            )
+            for spec in METRICS
+        ],
+    )
+
+
+def stages() -> str:
+    """What an epoch's time goes to."""
+    return _table(("stage", "what"), [(f"`{name}`", what) for name, what in STAGES.items()])
+
+
 def rules() -> str:
     """The default profile."""
     return _table(
@@ -220,6 +242,8 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "reasons": reasons,
     "topics": topics,
     "dead_letter_headers": dead_letter_headers,
+    "metrics": metrics,
+    "stages": stages,
     "rules": rules,
     "units": units,
 }

@@ -17,6 +17,10 @@ struct Format {
 constexpr Format kFormats[] = {
     {"zip", nullptr, nullptr, recognises_zip},
     {"ovf", open_ovf, make_ovf_writer, recognises_ovf},
+    {"sli", open_sli, make_sli_writer, recognises_sli},
+    {"tlv", open_tlv, make_tlv_writer, recognises_tlv},
+    {"mtt", open_tlv, make_mtt_writer, nullptr},
+    {"slm", open_tlv, make_slm_writer, nullptr},
     {"amxml", open_amxml, nullptr, recognises_amxml},
     {"cli", open_cli, make_cli_writer, recognises_cli},
 };

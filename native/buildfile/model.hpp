@@ -37,7 +37,7 @@ struct Limits {
     std::uint64_t max_nesting = 32;
     // What a layer may take in memory where the file says things once and means them often (repeats,
     // arcs, several lasers on one path), as a multiple of its bytes.
-    std::uint64_t max_expansion = 200;
+    std::uint64_t max_expansion = 100;
 };
 
 // Bytes that are kept though nobody here knows what they mean.

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "buildfile/model.hpp"
 #include "core/protobuf.hpp"
@@ -140,6 +142,13 @@ inline constexpr std::string_view kRawJob = "ovf/job/";
 // The job's shell, as a header.
 void read_job(WirePiece shell, const Limits& limits, Header& header,
               std::vector<Damage>& warnings);
+
+// A header as the job's shell: `keys` are those of its build styles, `bounds` may be empty. What it
+// has no place for is named to `lose`: of values when they are written, of all else in advance.
+using JobLosses = std::function<void(const std::string& what)>;
+WireWriter job_shell(const Header& header, const std::vector<std::int32_t>& keys,
+                     std::size_t planes, const WireWriter& bounds, const JobLosses& lose);
+void name_job_losses(const Header& header, const JobLosses& lose);
 
 // The keys of the job's shell that proto3 leaves out where they are 0.
 struct ZeroKeys {

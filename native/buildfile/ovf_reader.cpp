@@ -1,7 +1,6 @@
 // OVF: the container. A table of work planes at the end, a table of blocks behind each work plane.
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <utility>
 
 #include "buildfile/formats.hpp"

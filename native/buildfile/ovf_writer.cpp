@@ -1,7 +1,7 @@
 // OVF, written: work planes as they come, then the job's shell and the tables.
 #include <algorithm>
-#include <charconv>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -44,20 +44,6 @@ struct Bounds {
     }
 };
 
-template <typename Number>
-std::optional<Number> number_of(std::string_view text) {
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return value;
-}
-
-std::string_view text_of(const RawTag& tag) noexcept {
-    return {reinterpret_cast<const char*>(tag.bytes.data()), tag.bytes.size()};
-}
-
 class OvfWriter final : public BuildWriter {
   public:
     OvfWriter(ByteSink& sink, const WriteOptions& options) : sink_(sink) {
@@ -70,7 +56,7 @@ class OvfWriter final : public BuildWriter {
     void begin(const Header& header) override {
         header_ = header;
         number_styles();
-        name_losses();
+        name_job_losses(header_, [this](const std::string& what) { lose(what); });
         sink_.put_text(kMagic);
         sink_.put(std::int64_t{0});
     }
@@ -107,7 +93,9 @@ class OvfWriter final : public BuildWriter {
 
     void finish() override {
         const std::uint64_t shell = sink_.position();
-        put_delimited(job_shell());
+        const JobLosses lose_one = [this](const std::string& what) { lose(what); };
+        put_delimited(job_shell(header_, keys_, planes_.size(),
+                                bounds_.empty() ? WireWriter() : bounds_.message(), lose_one));
         WireWriter positions;
         for (const std::uint64_t plane : planes_) {
             positions.varint(plane);
@@ -242,157 +230,6 @@ class OvfWriter final : public BuildWriter {
             shell.message(plane::kMeta, meta);
         }
         return shell;
-    }
-
-    WireWriter job_shell() {
-        WireWriter shell;
-        shell.message(job::kMeta, job_meta());
-        for (std::size_t index = 0; index < keys_.size(); ++index) {
-            WireWriter entry;
-            entry.signed_number(1, keys_[index]);
-            entry.message(2, marking_params(header_.build_styles[index]));
-            shell.message(job::kMarkingParams, entry);
-        }
-        for (const Model& model : header_.models) {
-            if (model.model_id == kNoId) {
-                continue;
-            }
-            WireWriter part;
-            part.text(kPartName, model.name);
-            put_raw(model.raw_tags, kRawPart, part);
-            WireWriter entry;
-            entry.signed_number(1, model.model_id);
-            entry.message(2, part);
-            shell.message(job::kParts, entry);
-        }
-        put_raw(header_.raw_tags, kRawJob, shell);
-        shell.signed_number(job::kPlaneCount, static_cast<std::int64_t>(planes_.size()));
-        return shell;
-    }
-
-    WireWriter job_meta() const {
-        WireWriter meta;
-        for (const auto& [key, value] : header_.metadata) {
-            if (key == "job_creation_time_s") {
-                if (const auto number = number_of<std::int64_t>(value)) {
-                    meta.signed_number(job::kCreated, *number);
-                }
-            } else if (key == "version") {
-                if (const auto number = number_of<std::uint64_t>(value)) {
-                    meta.unsigned_number(job::kVersion, *number);
-                }
-            } else if (key == "job_name") {
-                meta.text(job::kName, value);
-            } else if (key == "author") {
-                meta.text(job::kAuthor, value);
-            } else if (key == "description") {
-                meta.text(job::kDescription, value);
-            }
-        }
-        if (!bounds_.empty()) {
-            meta.message(job::kBounds, bounds_.message());
-        }
-        return meta;
-    }
-
-    WireWriter marking_params(const BuildStyle& style) {
-        WireWriter params;
-        for (const StyleField& field : kStyleFields) {
-            if (const std::optional<double>& value = style.*field.column) {
-                const auto rounded = static_cast<float>(*value);
-                if (!std::isfinite(rounded)) {
-                    fail("a marking parameter of " + std::to_string(*value) +
-                         " is no 32-bit float");
-                }
-                params.float32(field.number, rounded);
-            }
-        }
-        WireWriter gradient;
-        for (const auto& given : style.parameters) {
-            const auto* known = std::find_if(
-                std::begin(kParameters), std::end(kParameters),
-                [&](const Parameter& parameter) { return parameter.name == given.first; });
-            if (known == std::end(kParameters) ||
-                !put_parameter(*known, given.second, known->parent == 0 ? params : gradient)) {
-                lose("parameter " + given.first);
-            }
-        }
-        if (!gradient.bytes().empty()) {
-            params.message(kPowerGradient, gradient);
-        }
-        if (!style.name.empty()) {
-            params.text(kParamsName, style.name);
-        }
-        put_raw(style.raw_tags, kRawParams, params);
-        return params;
-    }
-
-    static bool put_parameter(const Parameter& parameter, const std::string& value,
-                              WireWriter& to) {
-        switch (parameter.type) {
-            case ParameterType::float32:
-                if (const auto number = number_of<float>(value)) {
-                    to.float32(parameter.number, *number);
-                    return true;
-                }
-                break;
-            case ParameterType::unsigned_number:
-                if (const auto number = number_of<std::uint64_t>(value)) {
-                    to.unsigned_number(parameter.number, *number);
-                    return true;
-                }
-                break;
-            case ParameterType::signed_number:
-                if (const auto number = number_of<std::int64_t>(value)) {
-                    to.signed_number(parameter.number, *number);
-                    return true;
-                }
-                break;
-        }
-        return false;
-    }
-
-    void put_raw(const std::vector<RawTag>& tags, std::string_view path, WireWriter& to) {
-        for (const RawTag& tag : tags) {
-            if (tag.path.starts_with(path)) {
-                to.raw(text_of(tag));
-            } else {
-                lose("raw bytes " + tag.path);
-            }
-        }
-    }
-
-    // What the header has and OVF has no place for.
-    void name_losses() {
-        for (const BuildStyle& style : header_.build_styles) {
-            const std::pair<bool, const char*> columns[] = {
-                {style.point_distance_um.has_value(), "point_distance_um"},
-                {style.point_delay_us.has_value(), "point_delay_us"},
-                {style.spot_size_um.has_value(), "spot_size_um"},
-                {style.laser_id != kNoId, "laser_id of build styles"},
-                {style.model_id != kNoId, "model_id of build styles"},
-                {!style.description.empty(), "description of build styles"},
-            };
-            for (const auto& [present, name] : columns) {
-                if (present) {
-                    lose(name);
-                }
-            }
-        }
-        for (const Model& model : header_.models) {
-            if (model.model_id == kNoId) {
-                lose("models without a number");
-            }
-        }
-        if (header_.format == "ovf") {
-            return;  // all of its metadata is written, computed anew or among the raw bytes
-        }
-        for (const auto& [key, value] : header_.metadata) {
-            if (key != "job_creation_time_s" && key != "version" && key != "job_name" &&
-                key != "author" && key != "description") {
-                lose("metadata " + key);
-            }
-        }
     }
 
     void put_delimited(const WireWriter& message) {

@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from pbf_ray.config import LoadedSettings, Settings, load_settings
     from pbf_ray.errors import PbfRayError
+    from pbf_ray.jobs.dead_letters import DeadLetters, LetterFilter
     from pbf_ray.jobs.produce import ProduceJob, ProduceResult
     from pbf_ray.jobs.record_targets import FileTarget, TopicTarget
+    from pbf_ray.jobs.reset import StreamReset
     from pbf_ray.jobs.results import Results
+    from pbf_ray.jobs.status import JobStatus, job_status
     from pbf_ray.jobs.stream import JobResult, StreamJob
     from pbf_ray.kafka.consumed_record import ConsumedRecord
     from pbf_ray.kafka.consumer import RecordConsumer
@@ -40,10 +43,13 @@ __all__ = [
     "ConsumedRecord",
     "ConsumerMetrics",
     "DEFAULT_PROFILE",
+    "DeadLetters",
     "Delivery",
     "EpochCommit",
     "FileTarget",
     "JobResult",
+    "JobStatus",
+    "LetterFilter",
     "LoadedSettings",
     "PbfRayError",
     "ProduceJob",
@@ -61,9 +67,11 @@ __all__ = [
     "Sink",
     "StagedRows",
     "StreamJob",
+    "StreamReset",
     "TableStore",
     "TopicTarget",
     "__version__",
+    "job_status",
     "load_settings",
 ]
 
@@ -72,10 +80,13 @@ _HOMES: Final[dict[str, str]] = {
     "ConsumedRecord": "pbf_ray.kafka.consumed_record",
     "ConsumerMetrics": "pbf_ray.kafka.consumer_metrics",
     "DEFAULT_PROFILE": "pbf_ray.monitoring.rules",
+    "DeadLetters": "pbf_ray.jobs.dead_letters",
     "Delivery": "pbf_ray.kafka.deliveries",
     "EpochCommit": "pbf_ray.storage.base",
     "FileTarget": "pbf_ray.jobs.record_targets",
     "JobResult": "pbf_ray.jobs.stream",
+    "JobStatus": "pbf_ray.jobs.status",
+    "LetterFilter": "pbf_ray.jobs.dead_letters",
     "LoadedSettings": "pbf_ray.config",
     "PbfRayError": "pbf_ray.errors",
     "ProduceJob": "pbf_ray.jobs.produce",
@@ -93,8 +104,10 @@ _HOMES: Final[dict[str, str]] = {
     "Sink": "pbf_ray.storage.base",
     "StagedRows": "pbf_ray.storage.base",
     "StreamJob": "pbf_ray.jobs.stream",
+    "StreamReset": "pbf_ray.jobs.reset",
     "TableStore": "pbf_ray.storage.base",
     "TopicTarget": "pbf_ray.jobs.record_targets",
+    "job_status": "pbf_ray.jobs.status",
     "load_settings": "pbf_ray.config",
 }
 """Where each name lives; it is imported from there on first use (PEP 562)."""

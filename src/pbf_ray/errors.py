@@ -44,8 +44,8 @@ __all__ = [
     "BooksError",
     "BrokerError",
     "BrokerUnavailableError",
-    "BuildFileError",
     "BufferFullError",
+    "BuildFileError",
     "CheckpointCorruptError",
     "CheckpointError",
     "CheckpointMismatchError",
@@ -271,12 +271,15 @@ class RecordRefusedError(BrokerError):
 
 
 class SourceFailedError(PbfRayError):
-    """A sensor source failed again and again without giving a record."""
+    """A sensor source failed again and again without giving a record, or could not be made."""
 
     def __init__(self, source: str, *, failures: int, cause: str) -> None:
+        how = f"failed {failures} times in a row; last cause" if failures else "cannot be made"
         super().__init__(
-            f"source {source} failed {failures} times in a row; last cause: {cause}",
-            advice="every record that it gave before is accounted for; repair it and start again",
+            f"source {source} {how}: {cause}",
+            advice="every record that it gave before is accounted for; repair it and start again"
+            if failures
+            else "see its module, and --arg for the arguments of its class",
             source=source,
             failures=failures,
             cause=cause,

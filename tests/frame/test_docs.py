@@ -123,6 +123,8 @@ def _problem(words: list[str]) -> str:
     command: click.Command = cli
     while isinstance(command, click.Group):
         names = [index for index, word in enumerate(words) if command.get_command(None, word)]  # type: ignore[arg-type]
+        if not names and command.invoke_without_command:
+            break
         if not names:
             return "" if set(words) <= {"--help", "--version"} else f"no command in {words}"
         found = command.get_command(None, words[names[0]])  # type: ignore[arg-type]

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pbf_ray.config import Settings
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.kafka.partition_reader import ReadBatch
 from pbf_ray.storage.base import EpochCommit, StagedRows
+from pbf_ray.storage.layout import JobStores, embedded_stores
 from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
+from pbf_ray.streaming.copies import Copies
 from pbf_ray.streaming.crew import ReaderWork, WindowWork
 from pbf_ray.streaming.inline_crew import InlineCrew
 from pbf_ray.streaming.ledger import Ledger
@@ -24,6 +27,7 @@ from pbf_ray.streaming.pipeline import Pipeline
 from pbf_ray.streaming.plan import PartitionId
 from pbf_ray.streaming.planner import PlanLimits
 from pbf_ray.streaming.semantics import StreamSemantics
+from pbf_ray.streaming.status import RunFacts, take_status, write_status
 from pbf_ray.streaming.window import WindowOperator
 from support.oracle import Raw
 
@@ -41,6 +45,7 @@ class MemoryTopics:
         self.ends: dict[PartitionId, int] = dict.fromkeys(self.records, 0)
         self.first: dict[PartitionId, int] = dict.fromkeys(self.records, 0)
         self.reported: dict[PartitionId, int] = {}
+        self.replay_of: dict[tuple[PartitionId, int], str] = {}
 
     def add_partition(self) -> PartitionId:
         where = PartitionId(self.topic, len(self.records))
@@ -48,7 +53,12 @@ class MemoryTopics:
         return where
 
     def send(
-        self, partition: int, value: bytes | None, key: bytes | None = None, gap: int = 0
+        self,
+        partition: int,
+        value: bytes | None,
+        key: bytes | None = None,
+        gap: int = 0,
+        replay_of: str | None = None,
     ) -> Raw:
         """Append a record, ``gap`` offsets behind the last."""
         where = PartitionId(self.topic, partition)
@@ -56,6 +66,8 @@ class MemoryTopics:
         raw = Raw(self.topic, partition, offset, key, value, 1_700_000_000_000 + offset)
         self.records[where].append(raw)
         self.ends[where] = offset + 1
+        if replay_of is not None:
+            self.replay_of[where, offset] = replay_of
         return raw
 
     @property
@@ -92,6 +104,11 @@ class MemoryTopics:
             timestamp_ms=np.array([raw.timestamp_ms for raw in raws], np.int64),
             key=[raw.key for raw in raws],
             value=[raw.value for raw in raws],
+            replay_of={
+                index: self.replay_of[where, raw.offset]
+                for index, raw in enumerate(raws)
+                if ((where := PartitionId(self.topic, raw.partition)), raw.offset) in self.replay_of
+            },
         )
 
 
@@ -101,6 +118,22 @@ class MemoryStores:
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in OUTPUT_TABLES}
         self.applied = 0
+        self.claimed = 0
+
+    def claim(self, job_id: str, incarnation: int) -> None:
+        self.claimed = incarnation
+
+    def applied_epochs(self, job_id: str) -> dict[str, int | None]:
+        return {"memory": self.applied or None}
+
+    def clear(self, job_id: str, incarnation: int) -> None:
+        assert incarnation == self.claimed
+        for rows in self.rows.values():
+            rows.clear()
+
+    def read(self, name: str, *, job_id: str | None = None, columns: Any = None) -> pa.Table:
+        table = self.table(name)
+        return table if columns is None else table.select(columns)
 
     def stage(
         self, contract: Any, table: pa.Table, *, job_id: str, epoch: int, part: str
@@ -141,7 +174,7 @@ class Clock:
 
 def stream(
     topics: MemoryTopics,
-    stores: MemoryStores,
+    stores: MemoryStores | JobStores,
     path: Path,
     *,
     semantics: StreamSemantics,
@@ -152,11 +185,13 @@ def stream(
     buckets: int = 16,
     limits: dict[str, Any] | None = None,
     pace: dict[str, Any] | None = None,
+    copies: Callable[[CheckpointLog], Copies] | None = None,
 ) -> Pipeline:
     """A pipeline over topics in memory; ``run()`` it, or step it by hand."""
     folder = CheckpointFolder(path)
+    log = CheckpointLog(folder)
     ledger = Ledger(
-        CheckpointLog(folder),
+        log,
         JobIdentity("job", buckets, semantics.mode, SOURCES),
         PlanLimits(epoch_max_rows=epoch_max_rows, **(limits or {})),
     )
@@ -188,6 +223,7 @@ def stream(
                 **(pace or {}),
             }
         ),
+        copies=copies(log) if copies is not None else None,
         clock_us=clock or Clock(),
     )
 
@@ -211,3 +247,20 @@ class Steps:
             outcome = self.pipeline._turn()
             idle = not self.pipeline._flights and self.pipeline.progress().epoch == before
             still = still + 1 if idle or outcome else 0
+
+
+def job_on_disk(data_dir: Path, topics: MemoryTopics, semantics: StreamSemantics) -> Settings:
+    """Run a job ``job`` over topics in memory, with the real stores and a status; its settings."""
+    settings = Settings(job={"name": "job", "data_dir": data_dir})
+    stores = embedded_stores(settings.stores_root)
+    stores.prepare()
+    pipeline = stream(topics, stores, settings.checkpoint_path, semantics=semantics)
+    stores.claim("job", pipeline._ledger.run)
+    if semantics.bounded:
+        pipeline.run()
+    else:
+        Steps(pipeline).settle()
+        pipeline._vitals.say("stopped")
+    write_status(settings.checkpoint_path, take_status(pipeline._vitals, RunFacts()))
+    stores.close()
+    return settings

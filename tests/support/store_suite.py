@@ -710,6 +710,34 @@ class StoreSuite(abc.ABC):
             write(store, [], epoch=40, incarnation=1)
         store.maintain()
 
+    def test_clearing_a_job_removes_its_rows_and_nothing_else(self, store: TableStore) -> None:
+        if not store.capabilities.clear:
+            with pytest.raises(StoreError, match="cannot be removed"):
+                store.clear("job", 1)
+            return
+        others = numbered(SECOND, 3, job_id="o'ther")
+        store.claim("o'ther", 1)
+        write(store, [(SECOND, others)], epoch=0, job_id="o'ther")
+        for epoch in range(3):
+            rows = [(EVERY_TYPE, numbered(EVERY_TYPE, 4, epoch=epoch))]
+            write(store, [*rows, (SECOND, numbered(SECOND, 2, epoch=epoch))], epoch=epoch)
+        store.clear("job", 1)
+        store.clear("job", 1)
+        assert store.count(EVERY_TYPE) == 0
+        assert_same_rows(store.read(SECOND), others, "key")
+        assert store.committed_epoch("job") == 2
+        assert not write(store, rows, epoch=2), "the epochs go on where they were"
+        again = numbered(SECOND, 2, epoch=0).set_column(
+            2, SECOND.schema.field("epoch"), pa.array([3, 3])
+        )
+        assert write(store, [(SECOND, again)], epoch=3), "the same keys may come again"
+        assert store.count(SECOND, job_id="job") == 2
+        store.claim("job", 2)
+        with pytest.raises(FencedError):
+            store.clear("job", 1)
+        store.clear("o'ther", 1)
+        assert store.count(SECOND) == 2
+
     def test_threads_of_one_process(self, store: TableStore) -> None:
         jobs = [f"thread-{number}" for number in range(4)]
 

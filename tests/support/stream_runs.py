@@ -15,6 +15,7 @@ from typing import Any
 from pbf_ray.config import Settings
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.jobs.results import Results
+from pbf_ray.jobs.status import job_status
 from pbf_ray.jobs.stream import StreamJob
 from support.oracle import ExpectedTables
 
@@ -22,6 +23,7 @@ __all__ = [
     "assert_results",
     "await_commit",
     "await_consumed",
+    "await_verdict",
     "committed",
     "kill_worker",
     "settings_for",
@@ -118,6 +120,14 @@ def await_commit(
         assert driver.poll() is None, driver.stdout and driver.stdout.read()
         assert time.monotonic() < end, f"not in {deadline_s} s: {records} records"
         time.sleep(0.02)
+
+
+def await_verdict(settings: Settings, verdict: str, deadline_s: float = 60.0) -> None:
+    """Wait until the status of the job says so."""
+    end = time.monotonic() + deadline_s
+    while (found := job_status(settings, ask_broker=False)).verdict != verdict:
+        assert time.monotonic() < end, found
+        time.sleep(0.1)
 
 
 def assert_results(settings: Settings, wanted: ExpectedTables) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pbf_ray.buildplan.columns import BuildColumns, build_columns
@@ -123,10 +124,16 @@ def plan_batches(
             build_styles,
             machine=machine,
             before=before,
-            damaged=[damage.layer for damage in batch.damage if damage.layer is not None],
+            damaged=_left_out(batch),
         )
         before = plan.after
         yield plan
+
+
+def _left_out(batch: BuildBatch) -> list[int]:
+    # A damaged layer that has rows all the same was mended, and counts.
+    empty = batch.layers.filter(pc.field("geometry_count") == 0)["layer"].to_pylist()
+    return sorted({damage.layer for damage in batch.damage if damage.layer is not None} & {*empty})
 
 
 def _without(table: pa.Table, damaged: Collection[int]) -> pa.Table:

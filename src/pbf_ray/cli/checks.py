@@ -91,6 +91,24 @@ def _broker(settings: Settings) -> Iterator[Check]:
         yield Check("topics", "warn", f"missing: {', '.join(missing)}", create)
     else:
         yield Check("topics", "ok", ", ".join(kafka.topics))
+    yield _copies(settings, there)
+
+
+def _copies(settings: Settings, there: set[str]) -> Check:
+    from pbf_ray.jobs.stream import copy_topics
+
+    copies = copy_topics(settings)
+    if not copies.topics:
+        return Check("copies", "ok", "none: kafka.copies is off")
+    missing = [name for name in copies.topics.values() if name not in there]
+    if missing:
+        return Check(
+            "copies",
+            "fail" if copies.required else "warn",
+            f"of dead letters and late records; missing: {', '.join(missing)}",
+            f"pbf-ray topics create {' '.join(missing)}, or kafka.copies = off",
+        )
+    return Check("copies", "ok", ", ".join(copies.topics.values()))
 
 
 def _stores(settings: Settings) -> Iterator[Check]:

@@ -20,7 +20,13 @@ from pbf_ray.errors import PbfRayError
 
 __all__ = ["EXIT_CODES", "cli", "main"]
 
-EXIT_CODES: Final = {0: "done", 1: "failed", 2: "wrong use", 130: "interrupted"}
+EXIT_CODES: Final = {
+    0: "done",
+    1: "failed; builds diff: different",
+    2: "wrong use",
+    3: "builds parse: done, but not all files could be read",
+    130: "interrupted",
+}
 
 _COMMANDS: Final = {
     "demo": "Run the main job on a simulated machine, nothing to install.",
@@ -29,6 +35,9 @@ _COMMANDS: Final = {
     "replay": "Send the records of a real log.",
     "produce": "Send the records of a source class of your own.",
     "stream": "Run the main job: from Kafka to rolling quality.",
+    "status": "Show how a job is: running, waiting, gone; lag, rates, watermarks.",
+    "deadletters": "List, show and send again what could not be used, or came late.",
+    "builds": "Read, look at, convert, draw and compare build files.",
     "results": "Show or export what a job has written.",
     "config": "Show or check the settings.",
     "doctor": "Check this machine, the broker and the stores.",

@@ -122,17 +122,17 @@ def _make(source: str, arguments: dict[str, str]) -> SensorSource:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise SourceFailedError(source, failures=1, cause=repr(error)) from error
+            raise SourceFailedError(source, failures=0, cause=repr(error)) from error
         raise click.UsageError(f"{source!r}: there is no module {error.name}") from error
     except Exception as error:
-        raise SourceFailedError(source, failures=1, cause=repr(error)) from error
+        raise SourceFailedError(source, failures=0, cause=repr(error)) from error
     kind: Any = getattr(module, class_name, None)
     if kind is None:
         raise click.UsageError(f"{source!r}: {module_name} has no {class_name}")
     try:
         made = kind(**arguments)
     except Exception as error:
-        raise SourceFailedError(source, failures=1, cause=repr(error)) from error
+        raise SourceFailedError(source, failures=0, cause=repr(error)) from error
     missing = [name for name in ("records", "close") if not callable(getattr(made, name, None))]
     if missing:
         raise click.UsageError(f"{source!r}: it has no {' and no '.join(missing)}")

@@ -15,6 +15,7 @@ from pbf_ray.cli.options import (
     pass_invocation,
     setting_option,
 )
+from pbf_ray.cli.reset import reset_command
 
 if TYPE_CHECKING:
     from pbf_ray.cli.following import FollowedJob
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["stream_command"]
 
 
-@click.command("stream")
+@click.group("stream", invoke_without_command=True)
 @job_option
 @address_option
 @setting_option(
@@ -72,12 +73,15 @@ __all__ = ["stream_command"]
 )
 @json_option
 @pass_invocation
-def stream_command(invocation: Invocation, as_json: bool) -> None:
+@click.pass_context
+def stream_command(ctx: click.Context, invocation: Invocation, as_json: bool) -> None:
     """Run the main job: read records, judge them, roll up quality, close layers.
 
     Goes on from its checkpoint. Ctrl-C or SIGTERM finishes the epoch, commits, and ends with 0;
     a second one stops at once, with nothing lost on restart.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     from pbf_ray.cli.following import next_steps, report, run_to_end, write_result
 
     loaded = invocation.load()
@@ -89,6 +93,9 @@ def stream_command(invocation: Invocation, as_json: bool) -> None:
         return
     given = loaded.sources["job.data_dir"].startswith("command line")
     report(result, settings, next_steps(settings, with_data_dir=given))
+
+
+stream_command.add_command(reset_command)
 
 
 def _job(settings: Settings, invocation: Invocation) -> FollowedJob:

@@ -14,6 +14,7 @@ __all__ = [
     "FilePath",
     "PositiveCount",
     "PositiveSeconds",
+    "PositiveSpeed",
     "Seconds",
     "Section",
     "Share",
@@ -63,6 +64,7 @@ Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=0)]
 PositiveCount = Annotated[int, BeforeValidator(_no_bool), Field(gt=0)]
 Seconds = Annotated[float, BeforeValidator(_no_bool), Field(ge=0)]
 PositiveSeconds = Annotated[float, BeforeValidator(_no_bool), Field(gt=0)]
+PositiveSpeed = Annotated[float, BeforeValidator(_no_bool), Field(gt=0)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0)]
 """CPUs that Ray reserves for one actor; 0 reserves none."""
 ByteCount = Annotated[int, BeforeValidator(_no_bool), BeforeValidator(_bytes_of), Field(gt=0)]

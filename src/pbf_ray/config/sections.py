@@ -15,6 +15,7 @@ from pbf_ray.config.fields import (
     FilePath,
     PositiveCount,
     PositiveSeconds,
+    PositiveSpeed,
     Seconds,
     Section,
     Share,
@@ -23,11 +24,13 @@ from pbf_ray.config.fields import (
 
 __all__ = [
     "DEDUP_KEYS",
+    "BuildsSettings",
     "CheckpointSettings",
     "JobSettings",
     "KafkaSettings",
     "RaySettings",
     "RulesSettings",
+    "SparkSettings",
     "StoresSettings",
     "StreamSettings",
     "WorkersSettings",
@@ -105,6 +108,10 @@ def _topic_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _copy_topic(name: str) -> str:
+    return _topic_names((name,))[0]
+
+
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
@@ -176,12 +183,33 @@ class KafkaSettings(Section):
         default_factory=dict,
         description="further librdkafka settings, for example security.protocol, sasl.password",
     )
+    dead_letters_topic: Annotated[str, AfterValidator(_copy_topic)] | None = Field(
+        default="pbf-dead-letters", description="topic of the copies of dead letters"
+    )
+    late_records_topic: Annotated[str, AfterValidator(_copy_topic)] | None = Field(
+        default="pbf-late-records", description="topic of the copies of late records"
+    )
+    copies: Literal["on", "off", "required"] = Field(
+        default="on",
+        description="copies of dead letters and late records: on: a missing topic is a warning; "
+        "required: it stops the start",
+    )
     read_ahead_mib: Count = Field(
         default=16, description="what a reader may buffer per partition beyond an epoch, MiB"
     )
     connect_timeout_s: PositiveSeconds = Field(
         default=60.0, description="how long to retry before giving up on the broker, s"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> KafkaSettings:
+        for key in ("dead_letters_topic", "late_records_topic"):
+            if self.copies != "off" and getattr(self, key) in self.topics:
+                raise ValueError(
+                    f"{key} should not be one of the topics that the stream reads, "
+                    "or it would read its own copies for ever"
+                )
+        return self
 
     def client_config(self) -> dict[str, str]:
         """The ``kafka.client`` settings in the clear, as librdkafka takes them. Never log it."""
@@ -246,6 +274,16 @@ class StreamSettings(Section):
     accept_loss: bool = Field(
         default=False, description="go on past records that the broker no longer has"
     )
+    report_every_s: PositiveSeconds = Field(
+        default=30.0, description="how often the running job logs where it stands, s"
+    )
+    metrics_file: FilePath | None = Field(
+        default=None,
+        description="file for the textfile collector of Prometheus' node_exporter (*.prom)",
+    )
+    metrics_port: Annotated[PositiveCount, Field(le=65535)] | None = Field(
+        default=None, description="port on 127.0.0.1 that serves the metrics to Prometheus"
+    )
 
 
 class WorkersSettings(Section):
@@ -282,6 +320,48 @@ class RaySettings(Section):
     )
     token_path: FilePath | None = Field(
         default=None, description="file with the token of the cluster"
+    )
+
+
+class BuildsSettings(Section):
+    """How build files are read."""
+
+    engine: Literal["ray", "local", "spark"] = Field(
+        default="ray", description="who reads: Ray Data, threads of this process, or Spark"
+    )
+    on_damage: Literal["fail", "skip"] = Field(
+        default="fail",
+        description="fail: a damaged file is left out; skip: its damaged layers are",
+    )
+    split_bytes: ByteCount = Field(
+        default=128 * 2**20, description="bytes of a file that one task reads, about"
+    )
+    memory_bytes: ByteCount = Field(
+        default=64 * 2**20,
+        description="remote files up to this are read into memory, larger ones copied to disk",
+    )
+    spool_bytes: ByteCount = Field(
+        default=16 * 2**30, description="most local disk for the copies of one worker, bytes"
+    )
+    recoat_time_s: Seconds | None = Field(
+        default=None, description="time between two layers, which no file says, s"
+    )
+    point_delay_us: Seconds | None = Field(
+        default=None, description="pause after a point, for build styles that state none, us"
+    )
+    jump_speed_mm_s: PositiveSpeed | None = Field(
+        default=None, description="speed of jumps, for build styles that state none, mm/s"
+    )
+    jump_delay_us: Seconds | None = Field(
+        default=None, description="pause after a jump, for build styles that state none, us"
+    )
+
+
+class SparkSettings(Section):
+    """Which Spark the batch pipelines run on, where it is asked for."""
+
+    master: Annotated[str, Field(min_length=1)] = Field(
+        default="local[*]", description="Spark master: local[*], spark://host:port, yarn"
     )
 
 

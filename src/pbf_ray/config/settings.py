@@ -37,6 +37,8 @@ class Settings(Section):
     stream: sections.StreamSettings = Field(default_factory=sections.StreamSettings)
     workers: sections.WorkersSettings = Field(default_factory=sections.WorkersSettings)
     ray: sections.RaySettings = Field(default_factory=sections.RaySettings)
+    spark: sections.SparkSettings = Field(default_factory=sections.SparkSettings)
+    builds: sections.BuildsSettings = Field(default_factory=sections.BuildsSettings)
     rules: sections.RulesSettings = Field(default_factory=sections.RulesSettings)
     checkpoint: sections.CheckpointSettings = Field(default_factory=sections.CheckpointSettings)
     stores: sections.StoresSettings = Field(default_factory=sections.StoresSettings)

@@ -1,5 +1,11 @@
 """What data looks like: Arrow schemas with units, keys, table contracts."""
 
+from pbf_ray.contracts.build_tables import (
+    BUILD_ERRORS,
+    BUILD_FILES,
+    BUILD_OUTPUTS,
+    BUILD_VECTORS,
+)
 from pbf_ray.contracts.buildplan import (
     BUILD_PLAN_TABLES,
     LAYER_EXPOSURE_PLAN,
@@ -31,12 +37,16 @@ from pbf_ray.contracts.tables import (
 
 __all__ = [
     "BUILD_COORDINATES",
+    "BUILD_ERRORS",
+    "BUILD_FILES",
     "BUILD_GEOMETRIES",
     "BUILD_LAYERS",
     "BUILD_METADATA",
     "BUILD_MODELS",
+    "BUILD_OUTPUTS",
     "BUILD_PLAN_TABLES",
     "BUILD_STYLES",
+    "BUILD_VECTORS",
     "CHANNELS",
     "CHANNEL_UNITS",
     "DEAD_LETTERS",

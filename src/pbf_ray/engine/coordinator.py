@@ -14,11 +14,16 @@ from pbf_ray.kafka.offsets import ClusterView
 from pbf_ray.logs import configure_logs
 from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
+from pbf_ray.streaming.copies import Copies
+from pbf_ray.streaming.heartbeat import Heartbeat, MetricsOutputs
 from pbf_ray.streaming.job_topics import JobTopics, source_ids
+from pbf_ray.streaming.kafka_copies import kafka_copies
 from pbf_ray.streaming.ledger import Ledger
 from pbf_ray.streaming.manifest import JobIdentity
 from pbf_ray.streaming.pipeline import Pipeline
 from pbf_ray.streaming.progress import Progress
+from pbf_ray.streaming.status import RunFacts
+from pbf_ray.streaming.vitals import Vitals
 
 __all__ = ["Coordinator", "CoordinatorActor"]
 
@@ -60,28 +65,60 @@ class Coordinator:
         sources = source_ids(view, patience_s=patience_s)
         folder = CheckpointFolder(spec.checkpoint)
         identity = JobIdentity(spec.job_id, spec.buckets, spec.semantics.mode, sources)
-        ledger = Ledger(CheckpointLog(folder, keep=spec.keep), identity, spec.limits)
-        spec.stores.claim(spec.job_id, ledger.run)
-        # From now on the stores stand still, so what the log says last is exact.
-        ledger.reload()
-        ledger.check_stores(spec.stores.applied_epochs(spec.job_id))
+        log = CheckpointLog(folder, keep=spec.keep)
+        ledger = Ledger(log, identity, spec.limits)
+        vitals = Vitals(spec.job_id, ledger.run)
+        copies: list[Copies] = []
+        heartbeat = Heartbeat(
+            log,
+            vitals,
+            RunFacts(driver_pid=spec.driver[0], driver_host=spec.driver[1], group_id=spec.group_id),
+            copies=lambda: [each for some in copies for each in some.standing()],
+            metrics=MetricsOutputs(spec.metrics_file, spec.metrics_port),
+            report_every_s=spec.report_every_s,
+        )
+        heartbeat.start()
+        try:
+            spec.stores.claim(spec.job_id, ledger.run)
+            # From now on the stores stand still, so what the log says last is exact.
+            ledger.reload()
+            ledger.check_stores(spec.stores.applied_epochs(spec.job_id))
+            copies.append(self._copies(log))
+            outcome = self._drive(
+                ledger, JobTopics(view, identity.sources, spec.group_id), vitals, copies[0]
+            )
+        except BaseException as error:
+            heartbeat.end(error)
+            raise
+        heartbeat.end()
+        return outcome, ledger.books.to_plain()
+
+    def _drive(self, ledger: Ledger, topics: JobTopics, vitals: Vitals, copies: Copies) -> str:
+        spec = self._spec
         self._crew = RayCrew(spec, ledger.run)
         self._pipeline = Pipeline(
             ledger,
             self._crew,
-            JobTopics(view, identity.sources, spec.group_id),
+            topics,
             spec.stores,
             semantics=spec.semantics,
             pace=spec.pace,
+            vitals=vitals,
+            copies=copies,
             max_state_bytes=spec.limits.max_state_bytes,
         )
         for request in self._asked:
             getattr(self._pipeline, request)()
         try:
-            outcome = self._pipeline.run()
+            return self._pipeline.run()
         finally:
             self._crew.close()
-        return outcome, ledger.books.to_plain()
+
+    def _copies(self, log: CheckpointLog) -> Copies:
+        spec = self._spec
+        return kafka_copies(
+            log, spec.job_id, spec.copies, spec.stores, spec.bootstrap_servers, spec.client
+        )
 
     def stop(self) -> None:
         """Finish the epochs under way, commit, end."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pbf_ray.streaming.kafka_copies import CopyTopics
 from pbf_ray.streaming.pace import Pace
 from pbf_ray.streaming.planner import PlanLimits
 from pbf_ray.streaming.semantics import StreamSemantics
@@ -36,6 +39,11 @@ class StreamSpec:
         buckets: Hash buckets.
         reader_cpus: CPU share that Ray reserves for a reader.
         window_cpus: CPU share that Ray reserves for a window actor.
+        copies: Where copies of dead letters and late records go.
+        report_every_s: Seconds between two lines in the log.
+        metrics_file: For the textfile collector of node_exporter.
+        metrics_port: Of the metrics on 127.0.0.1.
+        driver: Process id and machine of the program that the job belongs to.
         log_level: Level of the workers' logs.
         log_json: Whether they are JSON lines.
     """
@@ -57,5 +65,10 @@ class StreamSpec:
     buckets: int = 64
     reader_cpus: float = 0.5
     window_cpus: float = 0.5
+    copies: CopyTopics = field(default_factory=CopyTopics)
+    report_every_s: float = 30.0
+    metrics_file: Path | None = None
+    metrics_port: int | None = None
+    driver: tuple[int, str] = field(default_factory=lambda: (os.getpid(), socket.gethostname()))
     log_level: str = "WARNING"
     log_json: bool = False

@@ -87,6 +87,15 @@ class BuildFile:
         return dict(self._header["metadata"])
 
     @property
+    def metadata_table(self) -> pa.Table:
+        """What the header says, in its order: ``contracts.BUILD_METADATA``."""
+        pairs = self._header["metadata"]
+        return pa.Table.from_arrays(
+            [pa.array([pair[place] for pair in pairs], pa.string()) for place in (0, 1)],
+            schema=BUILD_METADATA,
+        )
+
+    @property
     def models(self) -> pa.Table:
         """``contracts.BUILD_MODELS``."""
         return self._models
@@ -234,13 +243,7 @@ class BuildFile:
             coordinates=pa.concat_tables([batch.coordinates for batch in batches]),
             build_styles=self.build_styles,
             models=self.models,
-            metadata=pa.Table.from_arrays(
-                [
-                    pa.array([pair[0] for pair in self._header["metadata"]], pa.string()),
-                    pa.array([pair[1] for pair in self._header["metadata"]], pa.string()),
-                ],
-                schema=BUILD_METADATA,
-            ),
+            metadata=self.metadata_table,
             damage=tuple(damage for batch in batches for damage in batch.damage),
             warnings=tuple(warning for batch in batches for warning in batch.warnings),
         )

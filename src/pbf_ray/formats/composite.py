@@ -104,21 +104,17 @@ class CompositeSource:
         inner = np.concatenate([np.zeros(0, int), *(np.arange(count) for count in counts)])
         order = np.argsort(z, kind="stable")  # NaN last; of equal heights, in the order of members
         z, member, inner = z[order], member[order], inner[order]
-        group = np.empty(len(z), np.int64)
-        heights: list[float] = []
-        for row, height in enumerate(z.tolist()):
-            if not heights or not height - heights[-1] <= Z_TOLERANCE_MM:
-                heights.append(height)
-            group[row] = len(heights) - 1
+        starts = _group_starts(z)
+        group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(z)))
         order = np.lexsort((inner, member, group))
         self._group, self._member, self._inner = group[order], member[order], inner[order]
-        self.z_mm: npt.NDArray[np.float64] = np.array(heights, np.float64)
+        self.z_mm: npt.NDArray[np.float64] = z[starts]
         self._layer_of = [np.zeros(count, np.int64) for count in counts]
         for place in range(len(counts)):
             mine = self._member == place
             self._layer_of[place][self._inner[mine]] = self._group[mine]
-        self.byte_size = np.zeros(len(heights), np.uint64)
-        self.byte_offset = np.zeros(len(heights), np.uint64)
+        self.byte_size = np.zeros(len(starts), np.uint64)
+        self.byte_offset = np.zeros(len(starts), np.uint64)
         for place, one in enumerate(self._members):
             np.add.at(self.byte_size, self._layer_of[place], one.source.byte_size)
 
@@ -233,6 +229,24 @@ def _batch(
     return BuildBatch(
         pa.table(columns, schema=BUILD_LAYERS), geometries, coordinates, damage, warnings
     )
+
+
+def _group_starts(z_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Where groups of sorted heights begin; each reaches the tolerance from its first one."""
+    if not len(z_mm):
+        return np.zeros(0, np.int64)
+    # A gap, or an unknown height, ends a group; where there is none for long, look at each height.
+    gaps = np.flatnonzero(~(np.diff(z_mm) <= Z_TOLERANCE_MM)) + 1
+    starts = np.concatenate([[0], gaps])
+    ends = np.concatenate([gaps, [len(z_mm)]])
+    further: list[int] = []
+    for run in np.flatnonzero(z_mm[ends - 1] - z_mm[starts] > Z_TOLERANCE_MM).tolist():
+        first = starts[run]
+        for row in range(starts[run], ends[run]):
+            if z_mm[row] - z_mm[first] > Z_TOLERANCE_MM:
+                first = row
+                further.append(row)
+    return np.sort(np.concatenate([starts, np.array(further, np.int64)]))
 
 
 def _runs(numbers: npt.NDArray[np.int64]) -> list[tuple[int, int]]:

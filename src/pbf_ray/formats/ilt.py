@@ -23,6 +23,7 @@ from pbf_ray.formats.composite import CompositeSource, Member
 from pbf_ray.formats.ilt_sections import parameter_sections, section_of, stem_of, style_of
 from pbf_ray.formats.layer_source import Damage, NativeSource, build_file_errors
 from pbf_ray.formats.limits import ReadLimits
+from pbf_ray.formats.recognised import unsupported
 
 __all__ = ["PARAMETER_FILE", "open_ilt"]
 
@@ -147,13 +148,8 @@ class _Archive:
         ]
         members = [info for info in files if info.filename.lower().endswith(".cli")]
         if not members:
-            raise BuildFileError(
-                self._name,
-                "it is a zip archive without CLI files, and so no ILT",
-                code="unsupported",
-                byte_offset=0,
-                advice="QuantAM 5 keeps its MTT in zip archives too: export CLI or ILT from it",
-            )
+            names = [info.filename for info in self._archive.infolist()]
+            raise unsupported(self._name, b"PK\x03\x04", members=names)
         if len(members) > self._limits.max_build_styles:
             raise self._error("limit_exceeded", 0, f"there are {len(members)} sections in it")
         known: dict[str, zipfile.ZipInfo] = {}

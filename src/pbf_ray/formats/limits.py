@@ -35,7 +35,7 @@ class ReadLimits:
     max_header_bytes: int = 64 << 20
     max_nesting: int = 32
     max_member_bytes: int = 4 << 30
-    max_expansion: int = 200
+    max_expansion: int = 100
 
     def native(self) -> _core.Limits:
         """The limits that the C++ core takes."""

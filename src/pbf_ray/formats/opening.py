@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, Literal, NoReturn, TypeAlias, cast
 
-from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import _core
 from pbf_ray.formats.build_file import BuildFile
 from pbf_ray.formats.ilt import open_ilt
 from pbf_ray.formats.layer_source import LayerSource, NativeSource, build_file_errors
 from pbf_ray.formats.limits import ReadLimits
+from pbf_ray.formats.recognised import HEAD_BYTES, unsupported
 from pbf_ray.formats.scan_folder import open_scan_folder
 
 __all__ = ["BuildInput", "open_build"]
@@ -55,8 +55,10 @@ def open_build(
         return BuildFile(name, source, on_damage=on_damage)
     with build_file_errors(name):
         if format is None:
-            found = _core.sniff_file(path) if data is None else _core.sniff(data)
-            format = _recognised(name, found)
+            if data is None:
+                format = _core.sniff_file(path) or _refuse(name, Path(path))
+            else:
+                format = _core.sniff(data) or _refuse(name, memoryview(data).cast("B"))
         if format in _ARCHIVES:
             archive = path if data is None else data
             source = open_ilt(archive, name=name, limits=limits, tolerate_damage=tolerate)
@@ -69,13 +71,12 @@ def open_build(
     return BuildFile(name, source, on_damage=on_damage)
 
 
-def _recognised(name: str, found: str) -> str:
-    if not found:
-        raise BuildFileError(
-            name,
-            "it begins like no build file that is known here",
-            code="unsupported",
-            byte_offset=0,
-            advice="docs/formats.md says what is read; most slicers export CLI",
-        )
-    return found
+def _refuse(name: str, file: memoryview | Path) -> NoReturn:
+    """Says what a file is that no reader takes."""
+    if isinstance(file, Path):
+        with file.open("rb") as source:
+            head = source.read(HEAD_BYTES)
+            size = source.seek(0, os.SEEK_END)
+    else:
+        head, size = bytes(file[:HEAD_BYTES]), file.nbytes
+    raise unsupported(name, head, size=size)

@@ -21,7 +21,7 @@ from pbf_ray.jobs.stream import JobResult, StreamJob
 from pbf_ray.kafka.client import client_config
 from pbf_ray.kafka.embedded import EmbeddedBroker
 from pbf_ray.kafka.producer import RecordProducer
-from pbf_ray.kafka.topic_specs import ISPM_MONITORING
+from pbf_ray.kafka.topic_specs import DEAD_LETTERS, ISPM_MONITORING, LATE_RECORDS
 from pbf_ray.kafka.topics import create_topics
 from pbf_ray.simulate.config import TwinConfig, build_name
 from pbf_ray.simulate.faults import FAULT_KINDS, Fault
@@ -86,7 +86,7 @@ class DemoJob:
             self._broker.start()
             create_topics(
                 client_config(self._broker.bootstrap_servers),
-                [ISPM_MONITORING],
+                [ISPM_MONITORING, DEAD_LETTERS, LATE_RECORDS],
                 clamp_replication=True,
             )
             self.settings = self._own_settings()
@@ -161,6 +161,8 @@ class DemoJob:
         plain["kafka"] |= {
             "bootstrap_servers": self._broker.bootstrap_servers,
             "topics": (TOPIC,),
+            "dead_letters_topic": DEAD_LETTERS.name,
+            "late_records_topic": LATE_RECORDS.name,
             "client": {},
             # The embedded broker answers empty fetches at once; reading ahead would be a busy loop.
             "read_ahead_mib": 0,

@@ -21,8 +21,9 @@ from pbf_ray.streaming.semantics import StreamSemantics
 if TYPE_CHECKING:
     from pbf_ray.engine.spec import StreamSpec
     from pbf_ray.engine.supervisor import Supervisor
+    from pbf_ray.streaming.kafka_copies import CopyTopics
 
-__all__ = ["JobResult", "StreamJob", "load_profile"]
+__all__ = ["JobResult", "StreamJob", "copy_topics", "load_profile", "stream_semantics"]
 
 
 @dataclass(frozen=True)
@@ -280,19 +281,7 @@ class StreamJob:
             keep=settings.checkpoint.keep,
             read_ahead_bytes=settings.kafka.read_ahead_mib << 20,
             stores=stores,
-            semantics=StreamSemantics(
-                mode=stream.mode,
-                bounded=stream.until_end,
-                allowed_lateness_s=stream.allowed_lateness_s,
-                layer_gap_s=stream.layer_gap_s,
-                idle_timeout_s=stream.idle_timeout_s,
-                build_retire_after_s=stream.build_retire_after_s,
-                max_future_s=stream.max_future_s,
-                malformed=stream.malformed,
-                dedup_key=stream.dedup_key,
-                quality_metrics=stream.quality_metrics,
-                profile_toml=self._profile.to_toml(),
-            ),
+            semantics=stream_semantics(settings, self._profile),
             limits=PlanLimits(
                 epoch_max_rows=stream.epoch_max_rows,
                 pending_rows_limit=stream.pending_rows_limit,
@@ -313,6 +302,42 @@ class StreamJob:
             buckets=workers.buckets,
             reader_cpus=workers.reader_cpus,
             window_cpus=workers.window_cpus,
+            copies=copy_topics(settings),
+            report_every_s=stream.report_every_s,
+            metrics_file=stream.metrics_file,
+            metrics_port=stream.metrics_port,
             log_level=self._log_level,
             log_json=self._log_json,
         )
+
+
+def copy_topics(settings: Settings) -> CopyTopics:
+    """Which copies of dead letters and late records go where, by the settings."""
+    from pbf_ray.streaming.kafka_copies import CopyTopics
+
+    kafka = settings.kafka
+    if kafka.copies == "off":
+        return CopyTopics()
+    named = {"dead_letters": kafka.dead_letters_topic, "late_records": kafka.late_records_topic}
+    return CopyTopics(
+        {table: topic for table, topic in named.items() if topic is not None},
+        required=kafka.copies == "required",
+    )
+
+
+def stream_semantics(settings: Settings, profile: RuleProfile) -> StreamSemantics:
+    """What new epochs decide by, from the settings and a rule profile."""
+    stream = settings.stream
+    return StreamSemantics(
+        mode=stream.mode,
+        bounded=stream.until_end,
+        allowed_lateness_s=stream.allowed_lateness_s,
+        layer_gap_s=stream.layer_gap_s,
+        idle_timeout_s=stream.idle_timeout_s,
+        build_retire_after_s=stream.build_retire_after_s,
+        max_future_s=stream.max_future_s,
+        malformed=stream.malformed,
+        dedup_key=stream.dedup_key,
+        quality_metrics=stream.quality_metrics,
+        profile_toml=profile.to_toml(),
+    )

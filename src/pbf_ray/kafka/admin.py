@@ -21,7 +21,7 @@ from pbf_ray.kafka.client import ClientErrors, kafka_error, partition_missing, t
 from pbf_ray.kafka.construction import new_client
 from pbf_ray.kafka.standstill import why_standing_still
 
-__all__ = ["EARLIEST", "LATEST", "AdminConnection", "uuid_text"]
+__all__ = ["EARLIEST", "LATEST", "AdminConnection", "at_time", "uuid_text"]
 
 EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -29,6 +29,12 @@ LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _T = TypeVar("_T")
 
 _LEADERLESS = "partitions have no leader just now"
+
+
+def at_time(timestamp_ms: int) -> Any:
+    """Asks for the first offset whose record is not older; Kafka says -1 where there is none."""
+    return OffsetSpec.for_timestamp(timestamp_ms)
+
 
 # Kafka's zero UUID: a topic without an id.
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"

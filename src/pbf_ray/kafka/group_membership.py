@@ -141,8 +141,8 @@ class GroupMembership:
     def _take_error(self, message: Any, error: KafkaError) -> None:
         topic, partition = message.topic() or "", message.partition()
         if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001
-            told = self._vanished(topic, -1 if partition is None else partition, message.offset())
-            self._failures.append(told)
+            if (topic, partition) in self._owned:  # or it is somebody else's trouble by now
+                self._failures.append(self._vanished(topic, partition, message.offset()))
             return
         told = translate_error(error, address=self._address, topic=topic)
         if not told.transient and error.code() not in _PASSING:
@@ -164,7 +164,9 @@ class GroupMembership:
         return OffsetsVanishedError(topic, partition, wanted=wanted, first=first, last=last)
 
     def skip_to(self, topic: str, partition: int, offset: int) -> None:
-        """Read an owned partition from another offset on."""
+        """Read a partition from another offset on, if it is still owned."""
+        if (topic, partition) not in self._owned:
+            return
         place = TopicPartition(topic, partition, offset)
         if self._cooperative:
             self._consumer.incremental_unassign([TopicPartition(topic, partition)])

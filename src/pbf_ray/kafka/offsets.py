@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from pbf_ray.errors import BrokerError, BrokerUnavailableError
-from pbf_ray.kafka.admin import EARLIEST, LATEST, AdminConnection, uuid_text
+from pbf_ray.kafka.admin import EARLIEST, LATEST, AdminConnection, at_time, uuid_text
 from pbf_ray.kafka.client import NO_SETTINGS, client_config
 from pbf_ray.kafka.group_progress import GroupCommitter, GroupProgress
 from pbf_ray.kafka.standstill import why_standing_still
@@ -160,6 +160,26 @@ class ClusterView:
         firsts, ends = self._steadily(lambda: self._admin.offsets(wanted, EARLIEST, LATEST))
         # Retention may have moved the beginning between the two answers.
         return {key: (firsts[key], max(firsts[key], ends[key])) for key in wanted}
+
+    def at_time(
+        self, partitions: Iterable[tuple[str, int]], timestamp_ms: int
+    ) -> dict[tuple[str, int], int]:
+        """First offset of each partition whose Kafka timestamp is not older; else its end.
+
+        Args:
+            partitions: Topic and partition of each.
+            timestamp_ms: Milliseconds since 1970 UTC.
+
+        Raises:
+            TopicMissingError: If a topic does not exist.
+            BrokerError: If a topic has no such partition.
+            BrokerUnavailableError: If nobody answers within the time-out.
+            AccessDeniedError: If the broker denies it.
+        """
+        wanted = list(partitions)
+        spec = at_time(timestamp_ms)
+        found, ends = self._steadily(lambda: self._admin.offsets(wanted, spec, LATEST))
+        return {key: ends[key] if found[key] < 0 else found[key] for key in wanted}
 
     def commit_group(
         self, group_id: str, offsets: Mapping[tuple[str, int], int]

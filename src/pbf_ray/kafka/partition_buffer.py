@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pbf_ray.kafka.origin import replay_of
+
 __all__ = ["Columns", "PartitionBuffer"]
 
 
@@ -22,6 +24,7 @@ class Columns(NamedTuple):
     timestamp_ms: list[int]
     key: list[bytes | None]
     value: list[bytes | None]
+    replay_of: dict[int, str]
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class PartitionBuffer:
         timestamp_ms: Their timestamps, milliseconds, -1 where none.
         key: Their keys.
         value: Their values.
+        replay_of: By offset, what records say that they are a replay of; few do.
         wanted_to: End of the range that is asked for.
         ahead_bytes: Memory, roughly, of the records held beyond ``wanted_to``.
     """
@@ -47,6 +51,7 @@ class PartitionBuffer:
     timestamp_ms: list[int] = field(default_factory=list)
     key: list[bytes | None] = field(default_factory=list)
     value: list[bytes | None] = field(default_factory=list)
+    replay_of: dict[int, str] = field(default_factory=dict)
     wanted_to: int = 0
     ahead_bytes: int = 0
 
@@ -69,6 +74,9 @@ class PartitionBuffer:
         self.timestamp_ms += [message.timestamp()[1] for message in messages]
         self.key += [message.key() for message in messages]
         self.value += [message.value() for message in messages]
+        for message in [one for one in messages if one.headers()]:
+            if (origin := replay_of(message.headers())) is not None:
+                self.replay_of[message.offset()] = origin
         self.reached = self.offset[-1] + 1
         ahead = max(before, bisect_left(self.offset, self.wanted_to))
         self.ahead_bytes += _size_bytes(self.value[ahead:])
@@ -76,8 +84,11 @@ class PartitionBuffer:
     def cut_below(self, offset: int) -> Columns:
         """Move the position to ``offset``; the columns of the records before it."""
         count = bisect_left(self.offset, offset)
+        origins = {at: origin for at, origin in self.replay_of.items() if at < offset}
+        for at in origins:
+            del self.replay_of[at]
         if count == len(self.offset):
-            passed = Columns(self.offset, self.timestamp_ms, self.key, self.value)
+            passed = Columns(self.offset, self.timestamp_ms, self.key, self.value, origins)
             self.offset, self.timestamp_ms, self.key, self.value = [], [], [], []
         else:
             passed = Columns(
@@ -85,6 +96,7 @@ class PartitionBuffer:
                 self.timestamp_ms[:count],
                 self.key[:count],
                 self.value[:count],
+                origins,
             )
             del self.offset[:count], self.timestamp_ms[:count], self.key[:count]
             del self.value[:count]

@@ -9,9 +9,10 @@ buffer for the next call, so that epochs that follow each other read on without 
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from types import TracebackType
 from typing import Any, Self
@@ -55,6 +56,7 @@ class ReadBatch:
         timestamp_ms: int64, milliseconds since 1970 UTC as the broker tells, -1 where none.
         key: Raw keys.
         value: Raw values.
+        replay_of: Record key that a record says it is a replay of, by index; few do.
     """
 
     topics: tuple[str, ...]
@@ -64,6 +66,7 @@ class ReadBatch:
     timestamp_ms: npt.NDArray[np.int64]
     key: list[bytes | None]
     value: list[bytes | None]
+    replay_of: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -318,6 +321,12 @@ class PartitionReader:
         codes = {topic: code for code, topic in enumerate(topics)}
         parts = [self._partitions[key].cut_below(to) for key, (_, to) in wanted.items()]
         counts = [len(part.offset) for part in parts]
+        starts = np.cumsum([0, *counts]).tolist()
+        replay_of = {
+            start + bisect_left(part.offset, at): origin
+            for start, part in zip(starts, parts, strict=False)
+            for at, origin in part.replay_of.items()
+        }
         return ReadBatch(
             topics=topics,
             topic=np.repeat(np.array([codes[topic] for topic, _ in wanted], np.int32), counts),
@@ -328,6 +337,7 @@ class PartitionReader:
             ),
             key=[*chain.from_iterable(part.key for part in parts)],
             value=[*chain.from_iterable(part.value for part in parts)],
+            replay_of=replay_of,
         )
 
     def release(self, partitions: Sequence[tuple[str, int]]) -> None:

@@ -177,12 +177,17 @@ class RecordProducer:
             raise ValueError("the producer is closed")
         outcomes: list[Delivery] = []
         left = 0
+        returned = False
 
         def settle(index: int, delivery: Delivery) -> None:
             nonlocal left
             with self._batch_lock:
                 outcomes[index] = delivery
                 left -= 1
+                unheard = delivery.error if returned else None
+            if unheard is not None:
+                # The caller has it as queued: closing tells what became of it.
+                self._books.leave_untold(unheard)
 
         ended: BrokerError | None = None
         for index, record in enumerate(records):
@@ -204,6 +209,7 @@ class RecordProducer:
         while left and (wait_s := _left(deadline)) > 0:
             self._client.poll(min(_SLICE_S, wait_s))
         with self._batch_lock:
+            returned = True
             return BatchDelivery(tuple(outcomes))
 
     # -- the books -------------------------------------------------------------------------

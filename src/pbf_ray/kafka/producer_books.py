@@ -77,6 +77,11 @@ class ProducerBooks:
                 self._untold = self._untold or error
             return first
 
+    def leave_untold(self, error: BrokerError) -> None:
+        """Nobody listened any more when a record was given up."""
+        with self._lock:
+            self._untold = self._untold or error
+
     def take_untold(self) -> BrokerError | None:
         """The first failure that nobody was told of; it is told now."""
         with self._lock:

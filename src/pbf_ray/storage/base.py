@@ -41,12 +41,14 @@ class StoreCapabilities:
         staged_files: ``stage`` writes files, so its result stays small whatever the rows; other
             stores carry the rows themselves.
         ttl: Rows may be given a time to live.
+        clear: All rows of a job can be removed.
     """
 
     transactions: bool
     upsert: bool
     staged_files: bool
     ttl: bool
+    clear: bool = False
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,20 @@ class TableStore(abc.ABC):
     @abc.abstractmethod
     def count(self, contract: TableContract, *, job_id: str | None = None) -> int:
         """Number of rows, of all jobs or of one."""
+
+    def clear(self, job_id: str, incarnation: int) -> None:
+        """Remove all rows of a job; its epoch and run stay noted. Repeatable, not atomic.
+
+        Raises:
+            FencedError: A newer run is registered.
+            StoreError: The store cannot do it (see ``capabilities``), or was not claimed.
+        """
+        del job_id, incarnation
+        raise StoreError(
+            self.name,
+            "its rows cannot be removed",
+            advice="run under another job name, whose outputs start afresh",
+        )
 
     @abc.abstractmethod
     def maintain(self) -> None:

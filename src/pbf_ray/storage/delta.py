@@ -60,7 +60,9 @@ class DeltaStore(TableStore):
         compact_after: So many files of about one size are made one by ``maintain``.
     """
 
-    capabilities = StoreCapabilities(transactions=False, upsert=False, staged_files=True, ttl=False)
+    capabilities = StoreCapabilities(
+        transactions=False, upsert=False, staged_files=True, ttl=False, clear=True
+    )
 
     def __init__(
         self, root: str | os.PathLike[str], *, retention_hours: int = 24, compact_after: int = 16
@@ -209,6 +211,15 @@ class DeltaStore(TableStore):
         with self._reading(contract):
             rows: int = dataset.count_rows(filter=condition)
         return rows
+
+    def clear(self, job_id: str, incarnation: int) -> None:
+        """Remove the rows of the job, table by table; files with others' rows are rewritten."""
+        with self._lock:
+            for name in self._prepared():
+                log = self._log(name)
+                log.refresh()
+                self._check_fence(log, job_id, incarnation)
+                log.remove_rows(job_id)
 
     def maintain(self) -> None:
         """Compact many small files, forget old log entries, remove files that nobody needs."""

@@ -197,6 +197,19 @@ class DeltaLog:
         self._sync(version + 1)
         return True
 
+    def remove_rows(self, job_id: str) -> None:
+        """Remove all rows of a job.
+
+        Raises:
+            StoreError: It failed; calling it again goes on from where it stands.
+        """
+        with self.guarded():
+            snapshot = self.snapshot()
+            # Appends of other jobs at the same time are no conflict: delta-rs tries again.
+            snapshot.delete("job_id = '" + job_id.replace("'", "''") + "'")
+        self.refresh()
+        self._sync(self.snapshot().version())
+
     def _sync(self, version: int) -> None:
         """The entry must outlive a power cut: the checkpoint of the job will count on it."""
         folder = self.folder / "_delta_log"

@@ -191,6 +191,24 @@ class JobStores:
         """Number of rows of a table, of all jobs or of one."""
         return self.store(name).count(self.contracts[name], job_id=job_id)
 
+    def clear(self, job_id: str, incarnation: int) -> None:
+        """Remove all rows of a job from every store.
+
+        Raises:
+            StoreError: An output cannot do that; nothing was removed.
+        """
+        stores = self._all_stores()
+        unable = [store.name for store in stores if not store.capabilities.clear]
+        unable += [sink.name for sink in self._sinks if not isinstance(sink, TableStore)]
+        if unable:
+            raise StoreError(
+                ", ".join(unable),
+                "the rows of a job cannot be removed there",
+                advice="run under another job name, whose outputs start afresh",
+            )
+        for store in stores:
+            store.clear(job_id, incarnation)
+
     def maintain(self) -> None:
         """Upkeep of every store."""
         for store in self._all_stores():

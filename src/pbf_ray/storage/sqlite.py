@@ -54,7 +54,9 @@ class SqliteStore(TableStore):
         busy_timeout_s: How long to wait for another writer of the same file.
     """
 
-    capabilities = StoreCapabilities(transactions=True, upsert=True, staged_files=False, ttl=False)
+    capabilities = StoreCapabilities(
+        transactions=True, upsert=True, staged_files=False, ttl=False, clear=True
+    )
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout_s: float = 10.0) -> None:
         self.path = Path(path).absolute()
@@ -157,6 +159,18 @@ class SqliteStore(TableStore):
         with self._file.reading() as connection:
             rows: int = connection.execute(sql, values).fetchone()[0]
         return rows
+
+    def clear(self, job_id: str, incarnation: int) -> None:
+        """Delete the rows of the job from all prepared tables, in one transaction."""
+        with self._file.writing() as connection:
+            registered, committed = self._job(connection, job_id)
+            following = EpochCommit(job_id, incarnation, (committed or 0) + 1)
+            may_apply(following, store=self.name, incarnation=registered, committed=committed)
+            for name in self._contracts:
+                connection.execute(
+                    f"DELETE FROM {quote_identifier(name)} WHERE job_id = ?",  # noqa: S608
+                    (job_id,),
+                )
 
     def maintain(self) -> None:
         """Move the log into the file as far as readers allow, and refresh statistics."""

@@ -15,7 +15,8 @@ class Books:
     """Cumulative counts of one job, in records actually delivered.
 
     ``consumed = accepted + dead_letters + late + dropped + duplicates`` holds after every epoch;
-    ``pending`` counts the accepted rows that still wait for the watermark.
+    ``pending`` counts the accepted rows that still wait for the watermark, ``replayed`` the
+    consumed records that were sent again by ``deadletters replay``.
     """
 
     consumed: int = 0
@@ -26,6 +27,7 @@ class Books:
     duplicates: int = 0
     pending: int = 0
     flagged: int = 0
+    replayed: int = 0
     anomalies: int = 0
     layers: int = 0
     anomalies_by_type: dict[str, int] = field(default_factory=dict)

@@ -34,6 +34,7 @@ class BrokerWatch:
         self._partitions: list[PartitionId] = []
         self._discovered_s = -float("inf")
         self._looked_s = -float("inf")
+        self._reported_s = -float("inf")
         self._away_since_s: float | None = None
         self.held: dict[PartitionId, tuple[int, int]] = {}
         self.away_us = 0
@@ -106,12 +107,11 @@ class BrokerWatch:
         away_us, self.away_us = self.away_us, 0
         return away_us
 
-    def lag(self, positions: Mapping[PartitionId, int]) -> int:
-        """Offsets on the broker beyond some positions."""
-        return sum(
-            max(0, end - positions.get(where, first)) for where, (first, end) in self.held.items()
-        )
-
     def report(self, positions: Mapping[PartitionId, int]) -> None:
         """Tell the consumer group how far the job is."""
+        self._reported_s = time.monotonic()
         self._cluster.report(positions)
+
+    def report_due(self, now_s: float) -> bool:
+        """Whether to tell it again: the offsets of a group without members expire."""
+        return now_s - self._reported_s > self._pace.report_group_every_s

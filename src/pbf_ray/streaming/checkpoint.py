@@ -6,6 +6,9 @@
     amendments/000000000007.json  epoch 7 as it had to be changed to be replayed at all
     states/... segments/...   window state, written by the window actors
     manifests/000000000007.json   epoch 7 is committed; nothing else decides that
+    published/late_records-000000000007.json  its copies are on their topic, up to epoch 7
+    resets/00000004.json      run 4 sets the job back; done when that epoch is committed
+    status.json               what the running job says of itself; the only file that changes
 
 All of these are created conditionally and never changed, so two runs of one job cannot both
 plan or both commit an epoch: the history is one line.
@@ -166,12 +169,41 @@ class CheckpointLog:
                 where=str(self.folder.path),
             )
 
+    def begin_reset(self, epoch: int) -> None:
+        """Note that this run sets the job back; done when ``epoch`` is committed.
+
+        Raises:
+            FencedError: If a newer run has started.
+        """
+        self.check_fence()
+        self._save(f"resets/{self.run:08d}.json", "reset", {"epoch": epoch})
+
+    def reset_epoch(self) -> int:
+        """The epoch that completes the newest reset; 0 if there was none."""
+        names = self.folder.names("resets")
+        return int(self._load(names[-1], "reset")["epoch"]) if names else 0
+
+    def published(self, table: str) -> int:
+        """Epoch up to which the copies of a table are on their topic."""
+        marks = self._marks(table)
+        return _mark_epoch(marks[-1]) if marks else 0
+
+    def write_published(self, table: str, epoch: int) -> None:
+        """Note that the copies of a table are on their topic up to an epoch."""
+        self._save(f"published/{table}-{epoch:012d}.json", "published", {"epoch": epoch})
+        for name in self._marks(table)[:-1]:
+            self.folder.remove(name)
+
     def window_file(self, folder: str, epoch: int, worker: int) -> str:
         """A fresh name for a file that window actor ``worker`` writes."""
         token = secrets.token_hex(4)
         return f"{folder}/{epoch:012d}-r{self.run:08d}-w{worker}-{token}.arrow"
 
     # -- inside ----------------------------------------------------------------------------
+
+    def _marks(self, table: str) -> list[str]:
+        names = self.folder.names("published")
+        return [name for name in names if name.startswith(f"published/{table}-")]
 
     def _sweep(self) -> None:
         """Remove what crashed runs left behind.
@@ -298,6 +330,10 @@ def _run_name(run: int) -> str:
 
 def _run_of(window_file: str) -> int:
     return int(window_file.rpartition("/")[2].split("-")[1].removeprefix("r"))
+
+
+def _mark_epoch(name: str) -> int:
+    return int(name.rpartition("-")[2].partition(".")[0])
 
 
 def _number(name: str) -> int:

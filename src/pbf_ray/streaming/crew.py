@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ from pbf_ray.streaming.ingest import ingest, split_rows
 from pbf_ray.streaming.manifest import WindowFiles
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
 from pbf_ray.streaming.rows import RowStamp
+from pbf_ray.streaming.vitals import stopwatch
 from pbf_ray.streaming.window import WindowOperator
 from pbf_ray.streaming.window_step import WindowOutput, WindowStep
 
@@ -55,19 +56,21 @@ class StandingPoint:
 
 @dataclass(frozen=True)
 class ReadReport:
-    """What a reader found; ``routed`` holds a table per window worker, or a token for it."""
+    """What a reader found, and the seconds by stage that it took."""
 
     books: Books
     summary: ReadSummary
     staged: tuple[StagedRows, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class WindowReport:
-    """What a window worker did; its rows are staged."""
+    """What a window worker did, and the seconds by stage that it took; its rows are staged."""
 
     output: WindowOutput
     staged: tuple[StagedRows, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class Crew(Protocol):
@@ -165,20 +168,22 @@ class ReaderWork:
             The report, and a table of ``ROUTED_SCHEMA`` per window worker.
         """
         wanted = {(at.topic, at.partition): (held.start, held.stop) for at, held in ranges.items()}
-        batch = self._partitions.read(wanted, timeout_s=self._stall_s)
-        result = ingest(batch, plan, stamp)
-        staged = _staged(
-            self._stores,
-            DEAD_LETTERS.name,
-            result.dead_letters,
-            stamp,
-            f"r{self._reader}",
-            self._patience_s,
-        )
-        return (
-            ReadReport(result.books, result.summary, staged),
-            split_rows(result.rows, self._buckets, self._windows),
-        )
+        seconds: dict[str, float] = {}
+        with stopwatch(seconds, "read"):
+            batch = self._partitions.read(wanted, timeout_s=self._stall_s)
+        with stopwatch(seconds, "decode"):
+            result = ingest(batch, plan, stamp)
+            tables = split_rows(result.rows, self._buckets, self._windows)
+        with stopwatch(seconds, "stage"):
+            staged = _staged(
+                self._stores,
+                DEAD_LETTERS.name,
+                result.dead_letters,
+                stamp,
+                f"r{self._reader}",
+                self._patience_s,
+            )
+        return ReadReport(result.books, result.summary, staged, seconds), tables
 
 
 class WindowWork:
@@ -211,13 +216,17 @@ class WindowWork:
     def apply(self, step: WindowStep, routed: Sequence[pa.Table]) -> WindowReport:
         """Take in an epoch and stage what comes out."""
         staged: list[StagedRows] = []
+        seconds: dict[str, float] = {"stage": 0.0}
 
         def emit(name: str, rows: pa.Table) -> None:
             part = f"w{self._worker}"
-            staged.extend(_staged(self._stores, name, rows, step.stamp, part, self._patience_s))
+            with stopwatch(seconds, "stage"):
+                staged.extend(_staged(self._stores, name, rows, step.stamp, part, self._patience_s))
 
-        output = self._operator.apply(step, routed, emit)
-        return WindowReport(output, tuple(staged))
+        with stopwatch(seconds, "window"):
+            output = self._operator.apply(step, routed, emit)
+        seconds["window"] -= seconds["stage"]
+        return WindowReport(output, tuple(staged), seconds)
 
 
 def _staged(

@@ -60,10 +60,13 @@ class ReadSummary:
     Attributes:
         newest: Highest event time per build and partition, of rows that can be placed.
         layer_first: Lowest event time per build and layer (layer not null).
+        replayed: Places (topic, partition, offset) of the records that are replays of this job's
+            own; they are never late.
     """
 
     newest: dict[tuple[BuildId, PartitionId], float] = field(default_factory=dict)
     layer_first: dict[tuple[BuildId, int], float] = field(default_factory=dict)
+    replayed: set[tuple[str, int, int]] = field(default_factory=set)
 
     def merge(self, other: ReadSummary) -> None:
         """Take in the summary of another reader; the order does not matter."""
@@ -71,6 +74,7 @@ class ReadSummary:
             self.newest[where] = max(newest, self.newest.get(where, -math.inf))
         for layer, first in other.layer_first.items():
             self.layer_first[layer] = min(first, self.layer_first.get(layer, math.inf))
+        self.replayed |= other.replayed
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,10 @@ class EventTimeTracker:
         if clock is not None:
             return clock.watermark
         return math.inf if build in self._retired else -math.inf
+
+    def builds(self) -> list[tuple[BuildId, float, Phase]]:
+        """Every build that is not retired, with its watermark and its phase."""
+        return [(name, build.watermark, build.phase) for name, build in self._builds.items()]
 
     def standing(self) -> EventTimeStep:
         """All of it, as one step: what a window operator starts from."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
 from pbf_ray.errors import StreamError
+from pbf_ray.storage.base import EpochCommit
 from pbf_ray.streaming.books import Books
 from pbf_ray.streaming.crew import Crew, ReadReport, WindowReport
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
+from pbf_ray.streaming.vitals import slowest
 
 __all__ = ["Flight", "StoppedError", "await_start"]
 
@@ -32,6 +35,8 @@ class Flight:
         applies: Answers of the window workers; empty until all is read.
         stored: Answer of the stores.
         books: The books after the epoch, checked.
+        write: What is being stored.
+        seconds: Time by stage, so far.
     """
 
     plan: EpochPlan
@@ -41,6 +46,13 @@ class Flight:
     applies: list[Future[WindowReport]] = field(default_factory=list)
     stored: Future[bool] | None = None
     books: Books | None = None
+    write: EpochCommit | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def took(self, reports: Iterable[Mapping[str, float]]) -> None:
+        """Note the seconds by stage of workers side by side: the slowest counts."""
+        for stage, spent_s in slowest(reports).items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent_s
 
     def awaited(self) -> list[Future[Any]]:
         """What it waits for at present."""

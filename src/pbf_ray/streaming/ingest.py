@@ -29,6 +29,7 @@ from pbf_ray.streaming.rows import (
     ROUTED_SCHEMA,
     RowStamp,
     in_contract,
+    is_own_key,
 )
 
 __all__ = ["EVENT_TIME_OUT_OF_RANGE", "NO_EVENT_TIME", "Ingested", "ingest", "split_rows"]
@@ -79,14 +80,18 @@ def ingest(batch: ReadBatch, plan: EpochPlan, stamp: RowStamp) -> Ingested:
         rows, misplaced = _placeable(rows, kept, plan)
         void = void.joined(misplaced)
     rows = _judged(rows, plan)
+    replayed = _replayed(batch, stamp)
     books = Books(
         consumed=len(batch),
+        replayed=len(replayed),
         dead_letters=len(void.reasons),
         dropped=dropped,
         flagged=int(pc.sum(pc.cast(rows["flagged"], pa.int64())).as_py() or 0),
         dead_letters_by_reason=dict(Counter(void.reasons)),
     )
-    return Ingested(books, _summary(rows, plan), rows, _dead_letters(void, batch, stamp))
+    summary = _summary(rows, plan)
+    summary.replayed = replayed
+    return Ingested(books, summary, rows, _dead_letters(void, batch, stamp))
 
 
 def split_rows(rows: pa.Table, buckets: int, workers: int) -> list[pa.Table]:
@@ -119,6 +124,15 @@ class _Verdicts:
             self.reasons + other.reasons,
             self.details + other.details,
         )
+
+
+def _replayed(batch: ReadBatch, stamp: RowStamp) -> set[tuple[str, int, int]]:
+    """Places of the records that say they are replays, and are of this very job."""
+    return {
+        (batch.topics[batch.topic[at]], int(batch.partition[at]), int(batch.offset[at]))
+        for at, origin in batch.replay_of.items()
+        if is_own_key(origin, stamp.job_id, stamp.sources.values())
+    }
 
 
 def _with_positions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -93,6 +94,15 @@ class LayerStates:
         self.changed.discard(slot)
         self.removed.add(key)
         self._free.append(slot)
+
+    def reach(self, slot: int, first: float, last: float) -> None:
+        """Note the first and last timestamp of released rows; replayed ones may come behind."""
+        known = self.has_time[slot]
+        if not known or _earlier(first, self.first_timestamp[slot]):
+            self.first_timestamp[slot] = first
+        if not known or not _earlier(last, self.last_timestamp[slot]):
+            self.last_timestamp[slot] = last
+        self.has_time[slot] = True
 
     # -- rolling ---------------------------------------------------------------------------
 
@@ -255,6 +265,11 @@ class LayerStates:
     def _removals(keys: list[LayerId]) -> pa.Table:
         rows = [{"build_id": key[0], "layer": key[1], "removed": True} for key in keys]
         return pa.Table.from_pylist(rows, schema=_STATE_SCHEMA)
+
+
+def _earlier(one: float, other: float) -> bool:
+    """Whether a timestamp lies before another in event order: NaN is last."""
+    return one < other or (math.isnan(other) and not math.isnan(one))
 
 
 def _per_channel(array: npt.NDArray[np.generic]) -> pa.Array:

@@ -39,6 +39,7 @@ class _OpenEpoch:
     plan: EpochPlan
     tracker: EventTimeTracker | None = None
     books: Books = field(default_factory=Books)
+    replayed: frozenset[tuple[str, int, int]] = frozenset()
 
 
 class Ledger:
@@ -66,6 +67,12 @@ class Ledger:
         commit = self._log.last_commit()
         self.commit = commit
         self.committed_epoch = commit.epoch if commit is not None else 0
+        if self._log.reset_epoch() > self.committed_epoch:
+            raise CheckpointError(
+                str(self._log.folder.path),
+                "a reset of this job was interrupted: some of its rows may be gone",
+                advice="run pbf-ray stream reset again",
+            )
         self.books = commit.books.copy() if commit is not None else Books()
         self.lost: tuple[LostRange, ...] = commit.lost if commit is not None else ()
         self.tracker = commit.tracker.copy() if commit is not None else EventTimeTracker()
@@ -181,6 +188,7 @@ class Ledger:
         step = move(plan, summary)
         epoch.tracker = self.tracker.copy()
         epoch.books = books
+        epoch.replayed = frozenset(summary.replayed)
         return step
 
     def steps(self, plan: EpochPlan, time: EventTimeStep, workers: int) -> list[WindowStep]:
@@ -193,6 +201,7 @@ class Ledger:
                 final=plan.final,
                 state_name=self._log.window_file("states", plan.epoch, worker),
                 segment_name=self._log.window_file("segments", plan.epoch, worker),
+                replayed=self._of(plan).replayed,
             )
             for worker in range(workers)
         ]

@@ -50,6 +50,7 @@ class Pace:
         max_restarts: Worker failures without a commit in between.
         store_patience_s: How long a store may be away.
         maintain_every: Epochs between two rounds of maintenance of the stores.
+        report_group_every_s: Longest time between two reports to the consumer group.
     """
 
     epoch_interval_s: float = 0.5
@@ -62,3 +63,4 @@ class Pace:
     max_restarts: int = 20
     store_patience_s: float = 60.0
     maintain_every: int = 30
+    report_group_every_s: float = 600.0

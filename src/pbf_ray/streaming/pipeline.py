@@ -11,30 +11,28 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from pbf_ray.errors import BrokerUnavailableError, StateLimitError, WorkersLostError
 from pbf_ray.logs import get_logger
 from pbf_ray.storage.base import EpochCommit, StagedRows
 from pbf_ray.streaming.books import Books
 from pbf_ray.streaming.broker_watch import BrokerWatch
+from pbf_ray.streaming.copies import Copies
 from pbf_ray.streaming.crew import Crew, StandingPoint, WorkerDiedError
 from pbf_ray.streaming.event_time import ReadSummary
 from pbf_ray.streaming.flight import Flight, StoppedError, await_start
 from pbf_ray.streaming.ledger import Ledger, LogMovedError
 from pbf_ray.streaming.pace import Cluster, Outputs, Pace
 from pbf_ray.streaming.plan import EpochPlan, OffsetRange, PartitionId
-from pbf_ray.streaming.progress import Progress, Throughput
+from pbf_ray.streaming.progress import Progress
 from pbf_ray.streaming.semantics import StreamSemantics
 from pbf_ray.streaming.storing import Storing
+from pbf_ray.streaming.vitals import NO_BROKER, NO_STORE, Vitals, stopwatch
 
 __all__ = ["Pipeline"]
 
 _log = get_logger(__name__)
-
-_NO_BROKER: Final = "waiting for the broker"
-_NO_STORE: Final = "waiting for a store"
 
 
 class Pipeline:
@@ -47,6 +45,8 @@ class Pipeline:
         outputs: The stores.
         semantics: What new epochs decide by.
         pace: How fast.
+        vitals: Takes notes of the run.
+        copies: Publishes dead letters and late records of committed epochs.
         clock_us: Processing time, microseconds since 1970 UTC.
     """
 
@@ -59,6 +59,8 @@ class Pipeline:
         *,
         semantics: StreamSemantics,
         pace: Pace,
+        vitals: Vitals | None = None,
+        copies: Copies | None = None,
         clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         max_state_bytes: int = 8 << 30,
     ) -> None:
@@ -77,13 +79,13 @@ class Pipeline:
         self._state_bytes = 0
         self._stop = threading.Event()
         self._finish = threading.Event()
-        self._progress = Progress(job_id=ledger.identity.job_id, run=ledger.run)
-        self._throughput = Throughput()
+        self._vitals = vitals or Vitals(ledger.identity.job_id, ledger.run)
+        self._copies = copies or Copies()
         self._storing = Storing(
             outputs,
             patience_s=pace.store_patience_s,
-            on_wait=lambda: self._say(_NO_STORE),
-            on_answer=lambda: self._say_running(_NO_STORE),
+            on_wait=lambda: self._vitals.say(NO_STORE),
+            on_answer=lambda: self._vitals.say_running(NO_STORE),
         )
 
     # -- from other threads ----------------------------------------------------------------
@@ -98,8 +100,7 @@ class Pipeline:
 
     def progress(self) -> Progress:
         """Where it stands."""
-        rate = self._throughput.per_second(time.monotonic())
-        return replace(self._progress, records_per_s=rate)
+        return self._vitals.progress()
 
     # -- the run ---------------------------------------------------------------------------
 
@@ -118,11 +119,14 @@ class Pipeline:
                     outcome = self._turn()
                 except (WorkerDiedError, LogMovedError) as error:
                     outcome = self._recover(error)
+            self._vitals.say("closing")
             self._storing.maintain()
-            self._say(outcome)
+            self._copies.close()
+            self._vitals.say(outcome)
             return outcome
         finally:
             self._storing.close()
+            self._copies.close(0.0)
 
     def _start(self) -> str | None:
         try:
@@ -131,10 +135,13 @@ class Pipeline:
             return self._recover(error)
         except StoppedError:
             return "stopped"
-        self._say("running")
+        self._vitals.say("running")
         return None
 
     def _turn(self) -> str | None:
+        self._vitals.turn(len(self._flights))
+        if self._ledger.commit is not None and self._broker.report_due(time.monotonic()):
+            self._broker.report(self._ledger.commit.tracker.positions)
         if self._stop.is_set():
             self._let_go()
         if not self._flights:
@@ -179,20 +186,21 @@ class Pipeline:
         now_s = time.monotonic()
         # What the broker holds is at least as new as the clock that vouches for it.
         clock_us = self._clock_us()
-        if not self._look(now_s):
-            return
-        plan = ledger.next_plan(
-            clock_us=clock_us,
-            held=self._broker.held,
-            pending_rows=ledger.books.pending,
-            state_bytes=self._state_bytes,
-            semantics=self._semantics,
-            away_us=0 if ledger.replaying else self._broker.take_away_us(),
-        )
+        seconds: dict[str, float] = {}
+        with stopwatch(seconds, "plan"):
+            if not self._look(now_s):
+                return
+            plan = ledger.next_plan(
+                clock_us=clock_us,
+                held=self._broker.held,
+                pending_rows=ledger.books.pending,
+                state_bytes=self._state_bytes,
+                semantics=self._semantics,
+                away_us=0 if ledger.replaying else self._broker.take_away_us(),
+            )
         self._watch_pause(now_s)
-        if plan is None:
-            return
-        self._launch(plan)
+        if plan is not None:
+            self._launch(plan, seconds)
 
     def _look(self, now_s: float) -> bool:
         """Ask the broker what it holds, if a plan may be due."""
@@ -202,10 +210,10 @@ class Pipeline:
             return False
         ending = self._finish.is_set() and ledger.stop_at is None
         if not broker.look(now_s, discover=ending):
-            self._say(_NO_BROKER)
+            self._vitals.say(NO_BROKER)
             return False
-        self._say_running(_NO_BROKER)
-        self._progress = replace(self._progress, lag=self._lag())
+        self._vitals.say_running(NO_BROKER)
+        self._vitals.looked(broker.held)
         if ending:
             ledger.stop_at = broker.ends
             if self._done() and not self._flights:
@@ -216,12 +224,12 @@ class Pipeline:
         """State over its limit: reading pauses; if that does not help, say what holds it."""
         if self._state_bytes <= self._max_state_bytes or self._ledger.replaying:
             self._paused_s = None
-            self._say_running("paused")
+            self._vitals.say_running("paused")
             return
         if self._paused_s is None:
             self._paused_s = now_s
             _log.warning("window state is over its limit, reading pauses", bytes=self._state_bytes)
-            self._say("paused")
+            self._vitals.say("paused")
         rules = self._semantics
         patience_s = (
             max(rules.idle_timeout_s, rules.allowed_lateness_s)
@@ -236,11 +244,11 @@ class Pipeline:
 
     # -- going through the stages ----------------------------------------------------------
 
-    def _launch(self, plan: EpochPlan) -> None:
+    def _launch(self, plan: EpochPlan, seconds: dict[str, float]) -> None:
         ranges: dict[int, dict[PartitionId, OffsetRange]] = {}
         for where, offsets in plan.ranges.items():
             ranges.setdefault(self._reader(where), {})[where] = offsets
-        flight = Flight(plan, ranges)
+        flight = Flight(plan, ranges, seconds=seconds)
         for reader in ranges:
             self._read(flight, reader)
         self._flights.append(flight)
@@ -280,7 +288,7 @@ class Pipeline:
                 report = read.result()
             except BrokerUnavailableError as error:
                 self._broker.missed(error, time.monotonic())
-                self._say(_NO_BROKER)
+                self._vitals.say(NO_BROKER)
                 self._stop.wait(0.5)
                 self._read(flight, reader)
                 return False
@@ -288,7 +296,7 @@ class Pipeline:
             books.add(report.books)
         if flight.reads:
             self._broker.answered()
-            self._say_running(_NO_BROKER)
+            self._vitals.say_running(NO_BROKER)
         step = self._ledger.event_time(flight.plan, summary, books)
         steps = self._ledger.steps(flight.plan, step, self._crew.windows)
         flight.applies = [
@@ -315,28 +323,29 @@ class Pipeline:
             self._ledger.identity.job_id, self._ledger.run, flight.plan.epoch, tuple(staged)
         )
         maintain = flight.plan.epoch % self._pace.maintain_every == 0
-        flight.stored = self._storing.submit(write, maintain=maintain)
+        flight.took(read.result().seconds for read in flight.reads.values())
+        flight.took(report.seconds for report in reports)
+        flight.write = write
+        flight.stored = self._storing.submit(write, flight.seconds, maintain=maintain)
 
     def _settle(self, flight: Flight) -> None:
         assert flight.stored is not None  # noqa: S101 - for the type checker
         assert flight.books is not None  # noqa: S101
+        assert flight.write is not None  # noqa: S101
         flight.stored.result()
         reports = [apply.result().output for apply in flight.applies]
-        manifest = self._ledger.settle(
-            flight.plan, flight.books, [report.files for report in reports]
-        )
+        with stopwatch(flight.seconds, "manifest"):
+            manifest = self._ledger.settle(
+                flight.plan, flight.books, [report.files for report in reports]
+            )
         self._flights.popleft()
         self._failures = 0
         self._state_bytes = sum(report.state_bytes for report in reports)
+        self._copies.offer(flight.write)
+        self._vitals.spent(flight.seconds)
+        self._vitals.committed(manifest, state_bytes=self._state_bytes)
         self._broker.report(manifest.tracker.positions)
-        books = manifest.books
-        self._throughput.note(time.monotonic(), books.consumed)
-        self._progress = replace(
-            self._progress.after(manifest.epoch, books),
-            lag=self._lag(),
-            state_bytes=self._state_bytes,
-        )
-        _log.debug("epoch committed", epoch=manifest.epoch, consumed=books.consumed)
+        _log.debug("epoch committed", epoch=manifest.epoch, consumed=manifest.books.consumed)
 
     # -- failures --------------------------------------------------------------------------
 
@@ -350,9 +359,8 @@ class Pipeline:
         waiting: list[Future[Any]] = self._crew.ready()
         waiting += [self._crew.restore(worker, point) for worker in range(self._crew.windows)]
         await_start(self._crew, waiting, self._stop, self._pace.start_patience_s)
-        books = self._ledger.books
-        self._progress = self._progress.after(self._ledger.committed_epoch, books)
-        self._throughput.note(time.monotonic(), books.consumed)
+        self._vitals.stands_at(self._ledger.commit)
+        self._copies.stands_at(self._ledger.committed_epoch)
 
     def _recover(self, error: Exception) -> str | None:
         """Replace the dead, go back to the last commit, replay; the outcome if told to stop."""
@@ -363,8 +371,8 @@ class Pipeline:
                     "workers of the job", restarts=self._failures, cause=str(error)
                 ) from error
             _log.warning("recovering", cause=str(error), from_epoch=self._ledger.committed_epoch)
-            self._progress = replace(self._progress, restarts=self._progress.restarts + 1)
-            self._say("recovering")
+            self._vitals.restarted()
+            self._vitals.say("recovering")
             # What is being stored is stored by a thread of this process: let it end. Its outcome
             # does not matter: the epoch is replayed, and storing it again changes nothing.
             stored = [flight.stored for flight in self._flights if flight.stored is not None]
@@ -380,18 +388,5 @@ class Pipeline:
                 continue
             except StoppedError:
                 return "stopped"
-            self._say("running")
+            self._vitals.say("running")
             return None
-
-    # -- inside ----------------------------------------------------------------------------
-
-    def _lag(self) -> int:
-        commit = self._ledger.commit
-        return self._broker.lag(commit.tracker.positions if commit is not None else {})
-
-    def _say(self, state: str) -> None:
-        self._progress = replace(self._progress, state=state)
-
-    def _say_running(self, after: str) -> None:
-        if self._progress.state == after:
-            self._say("running")

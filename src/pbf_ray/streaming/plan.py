@@ -28,12 +28,13 @@ class OffsetRange(NamedTuple):
 
 
 class LostRange(NamedTuple):
-    """Offsets ``[start, stop)`` that the broker no longer had; accepted as lost."""
+    """Offsets ``[start, stop)`` that were not read: gone from the broker, or passed by a reset."""
 
     topic: str
     partition: int
     start: int
     stop: int
+    cause: str = "gone"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class EpochPlan:
         begins: Where reading begins in partitions that no earlier plan knows.
         semantics: The settings that decide its results.
         final: After this epoch the bounded input is done: release and close everything.
-        lost: Ranges found missing when the plan was made, and accepted.
+        lost: Ranges found missing when the plan was made, and accepted; or passed by a reset.
         away_us: How long the brokers had been away since the plan before, microseconds: time in
             which nothing could be sent is no silence.
     """

@@ -30,7 +30,7 @@ class Progress:
 
     Attributes:
         state: ``starting``, ``running``, ``recovering``, ``waiting for the broker``,
-            ``waiting for a store``, ``paused``, ``finished`` or ``stopped``.
+            ``waiting for a store``, ``paused``, ``closing``, ``finished`` or ``stopped``.
         lag: Records on the broker (offsets) that are not committed yet.
         records_per_s: Over the last seconds.
         restarts: Worker failures survived by this run.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ __all__ = [
     "empty_routed",
     "filled",
     "in_contract",
+    "is_own_key",
     "record_keys",
 ]
 
@@ -89,6 +90,24 @@ def record_keys(
         pc.binary_join_element_wise(pc.cast(offsets, pa.string()), "]", ""),
         ",",
     )
+
+
+def is_own_key(key: str, job_id: str, sources: Collection[str]) -> bool:
+    """Whether a text is the ``record_key`` of a record that this job can have read.
+
+    Args:
+        key: Anything.
+        job_id: The job.
+        sources: Its source ids.
+    """
+    try:
+        parts = json.loads(key)
+    except ValueError:
+        return False
+    match parts:
+        case [str(job), str(source), int(), int()]:
+            return job == job_id and source in sources
+    return False
 
 
 def in_contract(

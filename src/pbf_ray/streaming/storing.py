@@ -10,6 +10,7 @@ from pbf_ray.logs import get_logger
 from pbf_ray.storage.base import EpochCommit
 from pbf_ray.storage.retry import RetryPolicy, retry_transient
 from pbf_ray.streaming.pace import Outputs
+from pbf_ray.streaming.vitals import stopwatch
 
 __all__ = ["Storing"]
 
@@ -40,9 +41,17 @@ class Storing:
         self._on_answer = on_answer
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
 
-    def submit(self, write: EpochCommit, *, maintain: bool) -> Future[bool]:
-        """Store an epoch; upkeep follows if asked for."""
-        return self._thread.submit(self._store, write, maintain)
+    def submit(
+        self, write: EpochCommit, seconds: dict[str, float], *, maintain: bool
+    ) -> Future[bool]:
+        """Store an epoch; upkeep follows if asked for.
+
+        Args:
+            write: The epoch.
+            seconds: Takes the time by stage.
+            maintain: Whether upkeep follows.
+        """
+        return self._thread.submit(self._store, write, seconds, maintain)
 
     def maintain(self) -> None:
         """Wait for a round of upkeep."""
@@ -52,10 +61,11 @@ class Storing:
         """Wait for what is being stored; drop what is not begun."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _store(self, write: EpochCommit, maintain: bool) -> bool:
-        applied = retry_transient(
-            lambda: self._outputs.commit(write), self._policy, on_retry=self._again
-        )
+    def _store(self, write: EpochCommit, seconds: dict[str, float], maintain: bool) -> bool:
+        with stopwatch(seconds, "store"):
+            applied = retry_transient(
+                lambda: self._outputs.commit(write), self._policy, on_retry=self._again
+            )
         self._on_answer()
         if maintain:
             self._maintain()

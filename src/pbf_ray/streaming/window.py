@@ -46,6 +46,7 @@ from pbf_ray.streaming.window_step import WindowOutput, WindowStep
 __all__ = ["WindowOperator"]
 
 _NEVER = 2**62
+_PLACE = ("topic", "partition", "offset")
 
 
 class WindowOperator:
@@ -131,6 +132,8 @@ class WindowOperator:
         rows, keys, starts = sorted_by_layer(pa.concat_tables([empty_routed(), *routed]))
         codes = np.repeat(np.arange(len(keys)), np.diff(starts))
         late, late_watermark = self._late(rows, keys, codes)
+        if step.replayed and late.any():
+            late &= ~self._admitted(step.replayed, rows, codes, keys)
         fresh = ~late
         if step.semantics.dedup_key is not None:
             fresh &= ~self._repeated(step.semantics.dedup_key, rows, codes, keys, fresh)
@@ -191,6 +194,21 @@ class WindowOperator:
         if not keys:
             return np.zeros(0, np.bool_), np.zeros(0, np.float64)
         return order_of(rows) < limit[codes], watermark[codes]
+
+    def _admitted(
+        self,
+        replayed: frozenset[tuple[str, int, int]],
+        rows: pa.Table,
+        codes: npt.NDArray[np.int64],
+        keys: list[LayerId],
+    ) -> npt.NDArray[np.bool_]:
+        """Which rows are replays into a layer whose state is still there."""
+        standing = [self._phases.get(key[0]) is not Phase.RETIRED for key in keys]
+        places = zip(*(rows[name].to_pylist() for name in _PLACE), strict=True)
+        return (
+            np.array([place in replayed for place in places], np.bool_)
+            & np.array(standing, np.bool_)[codes]
+        )
 
     # -- rows ------------------------------------------------------------------------------
 
@@ -290,10 +308,7 @@ class WindowOperator:
             begin, end = int(starts[number]), int(starts[number + 1])
             some = np.flatnonzero(valid[begin:end])
             if len(some):
-                if not states.has_time[slot]:
-                    states.first_timestamp[slot] = timestamp[begin + some[0]]
-                    states.has_time[slot] = True
-                states.last_timestamp[slot] = timestamp[begin + some[-1]]
+                states.reach(slot, timestamp[begin + some[0]], timestamp[begin + some[-1]])
         named = pc.is_valid(rows["anomaly_type"]).to_numpy()
         at = np.flatnonzero(named)
         groups = np.searchsorted(starts, at, side="right") - 1

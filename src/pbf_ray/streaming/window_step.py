@@ -24,6 +24,7 @@ class WindowStep:
         final: Release and close everything.
         state_name: Fresh name for a file of layer states.
         segment_name: Fresh name for a segment of waiting rows.
+        replayed: Places of replayed records, which are not late unless their build is retired.
     """
 
     stamp: RowStamp
@@ -32,6 +33,7 @@ class WindowStep:
     final: bool
     state_name: str
     segment_name: str
+    replayed: frozenset[tuple[str, int, int]] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 
 from pbf_ray.formats import open_build, write_build
 from pbf_ray.formats.reference.cli import read_cli
-from support.build_files import assert_equal_to_reference, plain_layers, read_layers
+from support.plain_builds import assert_equal_to_reference, plain_layers, read_layers
 
 # Layers, geometries, points, and the box (x0, y0, x1, y1), as the header declares it.
 # Those of ASCII files are counted below by regular expressions too.
@@ -98,6 +98,16 @@ def test_what_is_written_is_read_again(folder: Path, name: str, options: dict[st
     np.testing.assert_allclose(again.z_mm, build.z_mm, rtol=6e-8)  # float32 in binary files
     # Once ours, always the same bytes.
     assert write_build(again, None, **options).data == report.data
+
+
+@pytest.mark.parametrize("kind", ["cli", "ilt"])
+def test_threads_read_what_one_thread_reads(folder: Path, kind: str) -> None:
+    for file in (folder / kind).iterdir():
+        build = open_build(file)
+        one = list(build.scan(3))
+        many = list(build.scan(3, threads=4))
+        assert [batch.coordinates for batch in many] == [batch.coordinates for batch in one]
+        assert [batch.geometries for batch in many] == [batch.geometries for batch in one]
 
 
 def test_a_binary_file_with_short_coordinates_keeps_its_geometry_byte_by_byte(folder: Path) -> None:

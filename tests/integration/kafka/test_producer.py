@@ -98,13 +98,15 @@ def test_records_that_cannot_be_delivered_are_counted_and_raised(
     apache_kafka.kill()
     for number in range(40):
         producer.send("t", b"%d" % number, b"x")
-    assert producer.waiting == 40
+    batch = producer.send_batch("t", [{"sensor_id": "s1"}], timeout_s=0.1)
+    assert (batch.sent, batch.failed, batch.queued) == (0, 0, 1)
+    assert producer.waiting == 41
     with (
         caplog.at_level(logging.ERROR, logger="pbf_ray.kafka.producer_client"),
         pytest.raises(BrokerUnavailableError) as caught,
     ):
         producer.close(60)
-    assert (producer.sent, producer.failed, producer.waiting) == (101, 40, 0)
+    assert (producer.sent, producer.failed, producer.waiting) == (101, 41, 0)
     assert caught.value is producer.first_error
     ours = [record for record in caplog.records if record.name == "pbf_ray.kafka.producer_client"]
     assert len(ours) == 1

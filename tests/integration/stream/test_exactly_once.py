@@ -23,6 +23,7 @@ from support.stream_runs import (
     assert_results,
     await_commit,
     await_consumed,
+    await_verdict,
     committed,
     kill_worker,
     settings_for,
@@ -93,6 +94,7 @@ def test_a_killed_driver_is_followed_by_one_with_other_workers(
         finally:
             driver.send_signal(signal.SIGKILL)
             driver.communicate(timeout=60)
+        await_verdict(settings, "silent")
     assert committed(settings) < loaded.records, "killed before its end"
     last = start_driver(
         settings_for(loaded.broker, loaded.topic, tmp_path, windows=1), "--until-end", "--json"
@@ -125,6 +127,7 @@ def test_sigterm_finishes_the_epoch_and_exits_0(loaded: Loaded, tmp_path: Path) 
     os.killpg(driver.pid, signal.SIGINT)
     output, _ = driver.communicate(timeout=120)
     assert driver.returncode == 0, output
+    await_verdict(settings, "stopped")
     done = committed(settings)
     assert done > 0
     last = start_driver(settings, "--until-end")

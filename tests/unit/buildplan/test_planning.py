@@ -212,24 +212,27 @@ def test_chunks_and_files_of_other_kinds_are_the_same(tmp_path: Any) -> None:
 
 
 def test_batches_follow_each_other_and_damaged_layers_have_no_rows() -> None:
-    layers = [[HATCH], [CONTOUR, HATCH], [HATCH], [HATCH]]
+    layers = [[HATCH], [], [HATCH], [HATCH]]
     tables = [build_tables([blocks], first=n) for n, blocks in enumerate(layers)]
     batches = [
         SimpleNamespace(
             layers=t[0],
             geometries=t[1],
             coordinates=t[2],
-            damage=[SimpleNamespace(layer=1)] if n == 1 else [],
+            # Layer 1 was left out, layer 2 was mended; the last is damage of no layer.
+            damage=[SimpleNamespace(layer=at) for at in (1, 2, None)],
         )
         for n, t in enumerate(tables)
     ]
     plans: Any = list(plan_batches(batches, STYLES))  # type: ignore[arg-type]
     joined = pa.concat_tables([plan.layers for plan in plans])
     assert joined["layer"].to_pylist() == [0, 2, 3]
-    exposures = pa.concat_tables([plan.exposures for plan in plans])
-    assert exposures["layer"].to_pylist() == [0, 2, 3]
     assert joined["rotation_deg"].to_pylist() == [None, None, 0.0]
     assert joined["layer_thickness_um"].to_pylist() == [None, pytest.approx(30), pytest.approx(30)]
+    whole = plan_layers(*build_tables([[HATCH], [CONTOUR, HATCH]]), damaged=[1])
+    for table in (whole.layers, whole.models, whole.lasers, whole.exposures):
+        assert table["layer"].to_pylist() == [0]
+    assert whole.after == LayerBefore(1, pytest.approx(0.06), None)
     with pytest.raises(ValueError, match="layer 0 does not stand before layer 2"):
         list(plan_batches([batches[0], batches[2]], STYLES))  # type: ignore[list-item]
 

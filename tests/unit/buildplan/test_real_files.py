@@ -6,6 +6,7 @@ import struct
 import zipfile
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pyarrow as pa
@@ -198,6 +199,60 @@ def test_a_member_with_its_parameters_has_its_densities(files: Path) -> None:
         density = 100.0 / (speed * 0.5 * 0.1)
         assert row["volumetric_energy_j_mm3"] == pytest.approx(density, rel=1e-4)
         assert row["exposure_time_s"] == pytest.approx(row["hatched_length_mm"] / speed)
+
+
+def test_an_archive_has_the_styles_of_its_sections(files: Path) -> None:
+    build = open_build(files / "ilt" / f"{CLI}testcubeEasy.ilt")
+    plan = plan_of(build)
+    row = plan.layers.to_pylist()[1]
+    # Contours (vk) are written as hatches of four vectors there: 40 mm at 500 mm/s, and the hatch
+    # (vs) at 825 mm/s; only that has a hatch distance. Both have 100 W.
+    cli = member(files, "testcubeEasy.ilt", "modelsection_001_s1_vs.cli")
+    hatched = lengths(long_hatches(cli)[1]).sum()
+    assert row["exposure_time_s"] == pytest.approx(40.0 / 500.0 + hatched / 825.0, rel=1e-5)
+    assert row["spaced_hatch_length_mm"] == pytest.approx(hatched)
+    assert row["hatched_length_mm"] == pytest.approx(hatched + 40.0)
+    assert row["volumetric_energy_j_mm3"] == pytest.approx(100 / (825 * 0.5 * 0.1), rel=1e-4)
+    assert plan.exposures.num_rows == 20
+
+    box = plan_of(open_build(files / "ilt" / f"{CLI}Box_blocksupport.ilt"))
+    core = box.exposures.filter(pa.compute.field("hatch_vectors") == 165).to_pylist()
+    assert len(core) > 190
+    for exposure in core:
+        assert exposure["areal_energy_j_mm2"] == pytest.approx(100 / (250 * 0.06), rel=1e-3)
+
+
+def test_two_lasers_of_a_scan_file(files: Path) -> None:
+    name = "AmericaMakes__OASIS__A_basic_examples_Example_1_ScanFiles_XMLdir_scan_01.xml"
+    layer = ET.parse(files / "amsxml" / name).getroot()  # noqa: S314
+    velocity = {
+        p.findtext("ID"): float(p.findtext("Velocity", "nan"))
+        for p in layer.iter("VelocityProfile")
+    }
+    styles = {style.findtext("ID"): style for style in layer.iter("SegmentStyle")}
+    exposed, seconds, jumped = 0.0, 0.0, 0.0
+    for path in layer.iter("Path"):
+        at = [float(path.findtext(f"Start/{axis}", "nan")) for axis in "XY"]
+        for segment in path.iter("Segment"):
+            to = [float(segment.findtext(f"End/{axis}", "nan")) for axis in "XY"]
+            style = styles[segment.findtext("SegStyle")]
+            mm = math.dist(at, to)
+            if style.find("Traveler") is None:
+                jumped += mm
+            else:
+                exposed += mm
+                seconds += mm / velocity[style.findtext("VelocityProfileID")]
+            at = to
+    plan = plan_of(open_build(files / "amsxml" / name))
+    (row,) = plan.layers.to_pylist()
+    assert row["hatched_length_mm"] + row["contour_length_mm"] == pytest.approx(exposed, rel=1e-5)
+    assert row["jump_length_mm"] == pytest.approx(jumped, rel=1e-5)
+    assert row["exposure_time_s"] == pytest.approx(seconds, rel=1e-5)
+    assert row["lasers"] == 2
+    assert sum(plan.lasers["time_share"].to_pylist()) == pytest.approx(1.0)
+    # Every hatch vector is a geometry of its own there; the hatch fills the contours.
+    assert row["hatch_distance_mm"] == pytest.approx(0.1, rel=1e-3)
+    assert row["hatched_area_mm2"] == pytest.approx(row["contour_area_mm2"], rel=0.01)
 
 
 def test_batches_of_a_scan_give_the_plan_of_the_whole(files: Path) -> None:

@@ -11,6 +11,8 @@ from pbf_ray.cli import checks, machine
 from pbf_ray.cli.checks import Check
 from pbf_ray.errors import BrokerUnavailableError
 
+THERE = ("ispm-monitoring", "pbf-dead-letters", "pbf-late-records")
+
 
 @pytest.fixture
 def well(monkeypatch: pytest.MonkeyPatch) -> list[Check]:
@@ -18,7 +20,7 @@ def well(monkeypatch: pytest.MonkeyPatch) -> list[Check]:
     found = [Check("Python", "ok", "3.11")]
     monkeypatch.setattr(machine, "machine_checks", lambda *_: iter(found))
     monkeypatch.setattr("pbf_ray.kafka.client.wait_for_broker", lambda *_: 3)
-    monkeypatch.setattr("pbf_ray.kafka.topics.list_topics", lambda *_: ["ispm-monitoring"])
+    monkeypatch.setattr("pbf_ray.kafka.topics.list_topics", lambda *_: list(THERE))
     return found
 
 
@@ -29,9 +31,9 @@ def by_name(text: str) -> dict[str, dict[str, Any]]:
 def test_all_well(run, well: list[Check]) -> None:
     result = run("doctor")
     assert result.exit_code == 0
-    assert "ready: all 6 checks are well" in result.stdout
+    assert "ready: all 7 checks are well" in result.stdout
     plain = by_name(run("doctor", "--json").stdout)
-    assert set(plain) == {"settings", "Python", "rules", "broker", "topics", "stores"}
+    assert set(plain) == {"settings", "Python", "rules", "broker", "topics", "copies", "stores"}
     assert {check["status"] for check in plain.values()} == {"ok"}
     assert plain["broker"]["found"] == "3 at localhost:9092"
 
@@ -45,7 +47,7 @@ def test_a_remark_does_not_fail_but_a_failure_does(run, well: list[Check]) -> No
     well.append(Check("ray", "fail", "broken", "reinstall"))
     result = run("doctor")
     assert result.exit_code == 1
-    assert "1 of 8 checks failed" in result.stdout
+    assert "1 of 9 checks failed" in result.stdout
     assert json.loads(run("doctor", "--json").stdout)["ok"] is False
 
 
@@ -67,6 +69,16 @@ def test_a_broker_that_is_away(
     assert broker["status"] == status
     assert "localhost:9092" in broker["found"]
     assert ("pbf-ray demo needs none" in broker["advice"]) is (status == "warn")
+
+
+@pytest.mark.parametrize(
+    ("copies", "status"), [("on", "warn"), ("required", "fail"), ("off", "ok")]
+)
+def test_missing_topics_of_copies(run, well: list[Check], copies: str, status: str) -> None:
+    options = ("--set", f"kafka.copies={copies}", "--set", "kafka.late_records_topic=elsewhere")
+    check = by_name(run(*options, "doctor", "--json").stdout)["copies"]
+    assert check["status"] == status
+    assert ("elsewhere" in check["advice"]) == (status != "ok")
 
 
 def test_missing_topics_come_with_the_command(run, well: list[Check]) -> None:

@@ -14,8 +14,8 @@ from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import BuildFile, ReadLimits, open_build
 from pbf_ray.formats.reference.build import ReferenceBuild
 from pbf_ray.formats.reference.cli import read_cli
-from support.build_files import assert_equal_to_reference, read_layers
 from support.cli_files import cli_files, damaged, numbers
+from support.plain_builds import assert_equal_to_reference, read_layers
 
 
 def _read(data: bytes) -> BuildFile:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import open_build, write_build
 from pbf_ray.formats.reference.cli import read_cli
-from support.build_files import (
+from support.plain_builds import (
     Geometry,
     Layer,
     assert_equal_to_reference,

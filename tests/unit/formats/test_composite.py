@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import BuildFile, open_build
-from pbf_ray.formats.composite import Z_TOLERANCE_MM, CompositeSource, Member
+from pbf_ray.formats.composite import Z_TOLERANCE_MM, CompositeSource, Member, _group_starts
 from pbf_ray.formats.layer_source import LayerSource
-from support.build_files import Layer, contour, hatch, header, plain_layers, read_layers, written
+from support.plain_builds import Layer, contour, hatch, header, plain_layers, read_layers, written
 
 
 def _source(layers: list[Layer], on_damage: str = "raise", **head: Any) -> LayerSource:
@@ -157,3 +157,13 @@ def test_layers_without_a_height_come_last_each_by_itself() -> None:
     known = _source([Layer(9.0, [_mark(3)])])
     build = _composite(Member("a", unknown), Member("b", known))
     assert _marks(build) == [(9.0, [3]), (None, [1]), (None, [2])]
+
+
+@given(st.lists(st.floats(0, 0.01).map(lambda z: round(z, 5)), max_size=30))
+def test_groups_are_those_of_one_pass_over_the_heights(heights: list[float]) -> None:
+    z_mm = np.array([*sorted(heights), np.nan, np.nan])
+    expected: list[int] = []
+    for row, height in enumerate(z_mm):
+        if not expected or not height - z_mm[expected[-1]] <= Z_TOLERANCE_MM:
+            expected.append(row)
+    assert _group_starts(z_mm).tolist() == expected

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import BuildFile, ReadLimits, open_build, write_build
 from pbf_ray.formats.ilt_sections import Section, parameter_sections, section_of, style_of
-from support.build_files import Layer, hatch, header, plain_layers, read_layers, written
+from support.plain_builds import Layer, hatch, header, plain_layers, read_layers, written
 
 PARAMETERS = (
     "; Build Parameter File\r\n\r\n[a_001_s1_vs.cli]\r\nLaserSpeed = 825 mm/s\r\n"
@@ -171,8 +171,8 @@ def test_a_size_that_lies_does_not_unpack_more() -> None:
 @pytest.mark.parametrize(
     ("data", "code", "says"),
     [
-        (_zip(("x.txt", b"")), "unsupported", "without CLI files"),
-        (_zip(), "unsupported", "without CLI files"),
+        (_zip(("x.txt", b"")), "unsupported", "without members that are build files"),
+        (_zip(), "unsupported", "without members that are build files"),
         (_zip(("x.cli", _section(1, 1.0)), ("x.cli", _section(2, 1.0))), "inconsistent", "second"),
         (_zip(("x.cli", _section(1, 1.0)), method=zipfile.ZIP_LZMA), "unsupported", "method 14"),
         (_archive()[:-30], "inconsistent", "zip"),

@@ -9,7 +9,7 @@ import pytest
 
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import BuildFile, open_build, write_build
-from support.build_files import Layer, contour, hatch, header, plain_layers, read_layers, written
+from support.plain_builds import Layer, contour, hatch, header, plain_layers, read_layers, written
 
 LAYERS = [
     Layer(0.5, [contour((0, 0), (1, 0), (0, 0.25), (0, 0), model_id=1)]),

@@ -24,6 +24,9 @@ class Message:
     def value(self) -> bytes | None:
         return b"x" * self.size if self.size else None
 
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        return None
+
 
 def test_what_was_taken_before_is_not_taken_twice() -> None:
     buffer = PartitionBuffer(position=5, reached=5)

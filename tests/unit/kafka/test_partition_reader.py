@@ -20,6 +20,7 @@ from pbf_ray.errors import (
     TopicMissingError,
 )
 from pbf_ray.kafka import partition_reader
+from pbf_ray.kafka.origin import REPLAY_OF
 from pbf_ray.kafka.partition_reader import PartitionReader, ReadBatch
 
 Key = tuple[str, int]
@@ -54,6 +55,11 @@ class Message:
 
     def value(self) -> bytes | None:
         return self.body
+
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        if self.at % 5:
+            return None
+        return [("trace", b"x"), (REPLAY_OF, b"record %d" % self.at)]
 
     def __len__(self) -> int:
         return len(self.body or b"")
@@ -145,6 +151,10 @@ def reader_of(
 
 def rows(batch: ReadBatch) -> list[tuple[str, int, int, int, bytes | None, bytes | None]]:
     assert len({len(batch.topic), len(batch.partition), len(batch.offset), len(batch)}) == 1
+    offsets = batch.offset.tolist()
+    assert batch.replay_of == {
+        index: f"record {at}" for index, at in enumerate(offsets) if at % 5 == 0
+    }
     return [
         (batch.topics[code], int(partition), int(offset), int(stamp), key, value)
         for code, partition, offset, stamp, key, value in zip(

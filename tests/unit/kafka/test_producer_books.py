@@ -49,6 +49,10 @@ def test_a_failure_is_told_once() -> None:
     assert books.first_error is refused
     assert books.take_untold() is untold
     assert books.take_untold() is None
+    # Told to somebody who has stopped listening is not told.
+    books.give_up(told, told=True)
+    books.leave_untold(told)
+    assert books.take_untold() is told
     assert ProducerBooks().give_up(told, told=True)  # the first of all
 
 

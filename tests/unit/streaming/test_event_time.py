@@ -392,7 +392,7 @@ def test_offsets_that_are_gone_stop_the_job_and_are_named(one: Stream) -> None:
     one.restart()
     one.settle()
     manifest = one.steps.pipeline._ledger.commit
-    assert [tuple(lost) for lost in manifest.lost] == [("ispm", 0, 10, 15)]
+    assert [tuple(lost) for lost in manifest.lost] == [("ispm", 0, 10, 15, "gone")]
 
 
 def test_the_group_is_told_how_far_the_job_is(two: Stream) -> None:

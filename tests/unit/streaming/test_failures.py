@@ -92,7 +92,7 @@ def test_planned_offsets_that_vanished_are_passed_once_the_loss_is_accepted(
     assert pipeline.run() == "finished"
     assert pipeline.progress().consumed == 25
     commit = pipeline._ledger.commit
-    assert [tuple(lost) for lost in commit.lost] == [("ispm", 0, 0, 15)]
+    assert [tuple(lost) for lost in commit.lost] == [("ispm", 0, 0, 15, "gone")]
     topics.records[where] = [raw for raw in topics.records[where] if raw.offset >= 15]
     assert_all(topics, stores)
 

@@ -1,4 +1,4 @@
-"""Build files for tests: made by the core from plain values, and read into plain values."""
+"""Build files for tests: the core's writers and readers with plain values at the other end."""
 
 from __future__ import annotations
 

@@ -1,0 +1,26 @@
+#include "core/shortest.hpp"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace pbf {
+
+std::string shortest_text(double value) {
+    std::array<char, 32> text;
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+    return {text.data(), end};
+}
+
+double shortest_value(float value) noexcept {
+    if (!std::isfinite(value)) {
+        return static_cast<double>(value);
+    }
+    std::array<char, 32> text;
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+    double decimal = 0.0;
+    std::from_chars(text.data(), end, decimal);
+    return decimal;
+}
+
+}  // namespace pbf

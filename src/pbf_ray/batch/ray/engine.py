@@ -1,0 +1,77 @@
+"""Tasks done by Ray Data: one row per task through ``map``, streamed back as they are done."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import ray
+import ray.data
+from ray.data import DataContext
+
+from pbf_ray.errors import PbfRayError
+
+__all__ = ["RayEngine"]
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+
+class RayEngine:
+    """Does tasks on the Ray that this process is connected to, one per CPU at a time.
+
+    A task whose worker dies is done again; what it wrote before has a name of its own.
+    """
+
+    name = "ray"
+    in_process = False
+
+    def run(self, work: Callable[[_Task], _Result], tasks: Sequence[_Task]) -> Iterator[_Result]:
+        """The results as they are done.
+
+        Raises:
+            PbfRayError: What a task raised, or what Ray said.
+        """
+        if not tasks:
+            return
+        context = DataContext.get_current()
+        shown, context.enable_progress_bars = context.enable_progress_bars, False
+        logger = logging.getLogger("ray.data")
+        level = logger.level
+        logger.setLevel(logging.CRITICAL)  # what ends the work is raised; the rest is not for users
+        try:
+            rows = pa.table({"task": [pickle.dumps(task) for task in tasks]})
+            dataset = ray.data.from_arrow(rows, override_num_blocks=len(tasks)).map_batches(
+                _Worker(work), batch_format="pyarrow", batch_size=1, num_cpus=1
+            )
+            for row in dataset.iter_rows():
+                yield pickle.loads(row["result"])  # noqa: S301 - made by our own workers
+        except ray.exceptions.RayError as error:
+            raise _cause(error) from error
+        finally:
+            context.enable_progress_bars = shown
+            logger.setLevel(level)
+
+
+class _Worker:
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self._work = work
+
+    def __call__(self, rows: pa.Table) -> pa.Table:
+        results = [self._work(pickle.loads(task)) for task in rows["task"].to_pylist()]  # noqa: S301
+        return pa.table({"result": pa.array(map(pickle.dumps, results), pa.binary())})
+
+
+def _cause(error: BaseException) -> PbfRayError:
+    """The error of ours that Ray has wrapped, or Ray's in one line."""
+    seen: BaseException | None = error
+    while seen is not None:
+        # Ray's own error is made to look like its cause as well.
+        if isinstance(seen, PbfRayError) and not isinstance(seen, ray.exceptions.RayError):
+            return seen
+        seen = getattr(seen, "cause", None) or seen.__cause__
+    line = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    return PbfRayError(f"a Ray task failed: {line}", advice="see the log of the worker")

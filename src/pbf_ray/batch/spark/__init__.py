@@ -1,0 +1,7 @@
+"""Build files on Spark; the only place in ``batch`` that imports pyspark."""
+
+from pbf_ray.batch.spark.engine import SparkEngine
+from pbf_ray.batch.spark.reading import read_builds
+from pbf_ray.batch.spark.session import spark_session
+
+__all__ = ["SparkEngine", "read_builds", "spark_session"]
