@@ -11,10 +11,10 @@ NATIVE := $(wildcard native/core/* native/buildfile/* native/bind/* native/decod
 # What is fuzzed: formats with a corpus. Findings stay in native/fuzz/build.
 FORMATS := $(notdir $(wildcard tests/data/build_files/corpus/*))
 FUZZ_SECONDS ?= 60
-SOURCES := src tests examples benchmarks docs
+SOURCES := src tests examples benchmarks docs deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services demo test check lint unit bench chaos fuzz wheel docs lock clean
+.PHONY: help setup services demo test check lint unit bench chaos soak fuzz wheel docs lock clean
 
 help: ## What there is (this)
 	@echo "pbf_ray: from Kafka to layer quality on Ray. First: make demo"
@@ -73,8 +73,11 @@ unit: setup
 bench: setup ## Run the benchmarks; they write benchmarks/results/*.json
 	@$(PY) -m pytest benchmarks --capture=no --timeout=0 $(ARGS)
 
-chaos: setup services ## Kill processes of the stream at random instants, for longer than the tests
+chaos: setup services ## Kill workers and brokers at random instants, for longer than the tests
 	@$(PY) -m pytest tests/chaos --capture=no --timeout=3600 $(ARGS)
+
+soak: setup services ## 5 million records through a bounded run: counts, books, flat memory
+	@$(PY) -m pytest tests/soak --capture=no --timeout=14400 $(ARGS)
 
 fuzz: ## Search for inputs that break the readers of build files, FUZZ_SECONDS each (needs clang)
 	@for format in $(FORMATS); do \

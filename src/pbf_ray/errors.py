@@ -11,7 +11,8 @@ borders in Ray).
     ├── BrokerError                   anything Kafka
     │   ├── BrokerUnavailableError    nobody answers at the address (transient)
     │   ├── TopicMissingError
-    │   ├── AccessDeniedError
+    │   ├── AccessDeniedError         wrong credentials, or rights that are missing
+    │   ├── TlsError                  no TLS with the broker: certificate, name, protocol
     │   ├── TopicRecreatedError       the topic is not the one that the checkpoint knows
     │   ├── OffsetsVanishedError      planned offsets that the broker no longer has
     │   ├── BufferFullError           the producer's buffer stayed full (transient)
@@ -43,8 +44,8 @@ __all__ = [
     "BooksError",
     "BrokerError",
     "BrokerUnavailableError",
-    "BuildFileError",
     "BufferFullError",
+    "BuildFileError",
     "CheckpointCorruptError",
     "CheckpointError",
     "CheckpointMismatchError",
@@ -64,6 +65,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailableError",
     "StreamError",
+    "TlsError",
     "TopicMissingError",
     "TopicRecreatedError",
     "WorkersLostError",
@@ -177,12 +179,24 @@ class TopicMissingError(BrokerError):
 class AccessDeniedError(BrokerError):
     """The broker denies what was asked for."""
 
-    def __init__(self, resource: str, address: str, problem: str) -> None:
+    def __init__(self, resource: str, address: str, problem: str, *, advice: str = "") -> None:
         super().__init__(
             f"{address} denies access to {resource}: {problem}",
-            advice="check the credentials in kafka.client and the ACLs of the broker",
+            advice=advice or "check the credentials in kafka.client and the ACLs of the broker",
             resource=resource,
             address=address,
+        )
+
+
+class TlsError(BrokerError):
+    """Client and broker do not come to a TLS connection."""
+
+    def __init__(self, address: str, problem: str, *, advice: str = "") -> None:
+        super().__init__(
+            f"no secure connection to {address}: {problem}",
+            advice=advice or "check kafka.client.security.protocol and ssl.ca.location",
+            address=address,
+            problem=problem,
         )
 
 

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from services.fetch import find_apache_kafka
+from services.server_settings import one_node
 
 __all__ = ["ApacheKafka", "apache_kafka_missing", "free_ports"]
 
@@ -67,8 +68,8 @@ def free_ports(count: int) -> list[int]:
 class ApacheKafka:
     """One Apache Kafka process, broker and controller in one.
 
-    ``stop`` or ``kill`` and then ``start`` again keeps port and data: a broker that was away. For
-    a cluster, make one object per node with the same ``voters`` and give each its own ports.
+    ``stop`` or ``kill`` and then ``start`` again keeps port and data: a broker that was away. Three
+    of them are ``kafka_cluster.KafkaCluster``.
 
     Args:
         folder: Where data, settings and log go; made if absent; None takes a temporary folder
@@ -76,11 +77,8 @@ class ApacheKafka:
         node_id: KRaft node id.
         port: Port of the broker; None picks a free one.
         controller_port: Port of the controller; None picks a free one.
-        voters: ``controller.quorum.voters``; None is this node alone.
-        properties: Further server properties; they override the ones of this module.
-        format_arguments: Further arguments of Kafka's storage tool (SCRAM users and the like).
-        client: librdkafka settings with which readiness is asked for (security).
-        listener: Security protocol of the client listener: PLAINTEXT, SSL, SASL_PLAINTEXT...
+        settings: All server properties but ``log.dirs``, in place of those of a single node.
+        properties: Further server properties; they override the others.
         heap: ``-Xmx`` of the JVM.
     """
 
@@ -91,11 +89,8 @@ class ApacheKafka:
         node_id: int = 1,
         port: int | None = None,
         controller_port: int | None = None,
-        voters: str | None = None,
+        settings: Mapping[str, str] = _NOTHING,
         properties: Mapping[str, str] = _NOTHING,
-        format_arguments: Sequence[str] = (),
-        client: Mapping[str, str] = _NOTHING,
-        listener: str = "PLAINTEXT",
         heap: str = "512m",
     ) -> None:
         missing = apache_kafka_missing()
@@ -108,11 +103,8 @@ class ApacheKafka:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.node_id = node_id
         self._given_ports = (port, controller_port)
-        self._voters = voters
+        self._settings = dict(settings)
         self._properties = dict(properties)
-        self._format_arguments = list(format_arguments)
-        self._client = dict(client)
-        self._listener = listener
         self._heap = heap
         self.port = 0
         self.controller_port = 0
@@ -184,7 +176,7 @@ class ApacheKafka:
             RuntimeError: With the end of the log, if the process ended or the time is over.
         """
         assert self._process is not None
-        config = client_config(self.bootstrap_servers, self._client)
+        config = client_config(self.bootstrap_servers)
         left_s = timeout_s
         while True:
             try:
@@ -244,39 +236,9 @@ class ApacheKafka:
         self.controller_port = controller_port or free[1]
 
     def _write_settings(self) -> Path:
-        voters = self._voters or f"{self.node_id}@127.0.0.1:{self.controller_port}"
-        name = "CLIENT"
         settings = {
-            "process.roles": "broker,controller",
-            "node.id": str(self.node_id),
-            "controller.quorum.voters": voters,
-            "listeners": f"{name}://127.0.0.1:{self.port},"
-            f"CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"{name}://127.0.0.1:{self.port}",
-            "listener.security.protocol.map": f"{name}:{self._listener},CONTROLLER:PLAINTEXT",
-            "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": name,
+            **(self._settings or one_node(self.node_id, self.port, self.controller_port)),
             "log.dirs": str(self.folder / "data"),
-            "auto.create.topics.enable": "false",
-            "num.partitions": "1",
-            "default.replication.factor": "1",
-            "min.insync.replicas": "1",
-            "offsets.topic.num.partitions": "3",
-            "offsets.topic.replication.factor": "1",
-            "transaction.state.log.num.partitions": "3",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.replication.factor": "1",
-            "share.coordinator.state.topic.min.isr": "1",
-            "group.initial.rebalance.delay.ms": "0",
-            "num.network.threads": "2",
-            "num.io.threads": "4",
-            # Retention and compaction within the patience of a test, not of a week.
-            "log.initial.task.delay.ms": "500",
-            "log.retention.check.interval.ms": "1000",
-            "log.cleaner.backoff.ms": "500",
-            "log.cleaner.dedupe.buffer.size": "16777216",
-            "log.segment.delete.delay.ms": "500",
             **self._properties,
         }
         path = self.folder / "server.properties"
@@ -292,7 +254,6 @@ class ApacheKafka:
             _CLUSTER_ID,
             "--config",
             str(config),
-            *self._format_arguments,
         )
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         if ran.returncode != 0:
@@ -303,6 +264,7 @@ class ApacheKafka:
             "java",
             f"-Xmx{self._heap}",
             "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",  # quick to start; a test's broker is never hot
             "-XX:-UsePerfData",
             "-Djava.awt.headless=true",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",

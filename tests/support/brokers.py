@@ -21,10 +21,12 @@ from pbf_ray.kafka.client import client_config
 from pbf_ray.kafka.embedded import EmbeddedBroker
 from pbf_ray.kafka.offsets import ClusterView
 from services.apache_kafka import ApacheKafka, apache_kafka_missing
+from services.kafka_cluster import KafkaCluster
 
 __all__ = [
     "apache_kafka",
     "kafka_broker",
+    "kafka_cluster",
     "make_topic",
     "needs_apache_kafka",
     "pytest_report_header",
@@ -33,6 +35,16 @@ __all__ = [
 ]
 
 _used: list[str] = []
+
+# deploy/kafka offers SCRAM only, as PLAIN keeps passwords in the broker's settings; clients of
+# other clusters need it all the same.
+PLAIN_USERS = {
+    "listener.name.client.sasl.enabled.mechanisms": "SCRAM-SHA-512,SCRAM-SHA-256,PLAIN",
+    "listener.name.client.plain.sasl.jaas.config": (
+        "org.apache.kafka.common.security.plain.PlainLoginModule required "
+        'user_pbf="right-password";'
+    ),
+}
 
 
 def pytest_report_header() -> str:
@@ -82,6 +94,27 @@ def apache_kafka(needs_apache_kafka: None, tmp_path: Path) -> Iterator[ApacheKaf
     """An Apache Kafka of the test's own, started: it may be stopped, killed, started again."""
     with ApacheKafka(tmp_path / "kafka") as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def _three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    folder = tmp_path_factory.mktemp("kafka-cluster")
+    with KafkaCluster(folder, secure=True, properties=PLAIN_USERS) as cluster:
+        _used.append(f"three of Apache Kafka at {cluster.bootstrap_servers}")
+        yield cluster
+
+
+@pytest.fixture
+def kafka_cluster(
+    needs_apache_kafka: None, request: pytest.FixtureRequest
+) -> Iterator[KafkaCluster]:
+    """Three brokers that the session shares, as ``deploy/kafka`` starts them, with TLS and ACLs.
+
+    A test may kill them; afterwards all are brought back.
+    """
+    cluster: KafkaCluster = request.getfixturevalue("_three_brokers")
+    yield cluster
+    cluster.mend()
 
 
 @pytest.fixture

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pbf_ray.config import Settings
 from pbf_ray.contracts import OUTPUT_TABLES
@@ -63,29 +66,41 @@ def kill_worker(job: StreamJob, kind: str, number: int = 0) -> int:
     return pid
 
 
-def start_driver(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
-    """The main job as a process of its own, by the command line."""
-    flags = [
-        f"--set={key}={value}"
-        for key, value in (
-            ("job.name", settings.job.name),
-            ("job.data_dir", settings.job.data_dir),
-            ("kafka.bootstrap_servers", settings.kafka.bootstrap_servers),
-            ("kafka.topics", ",".join(settings.kafka.topics)),
-            ("stream.epoch_interval_ms", settings.stream.epoch_interval_ms),
-            ("stream.epoch_max_rows", settings.stream.epoch_max_rows),
-            ("workers.windows", settings.workers.windows),
-            ("workers.readers", settings.workers.readers),
+def start_driver(
+    settings: Settings, *arguments: str, before: Sequence[str] = (), output: Path | None = None
+) -> subprocess.Popen[str]:
+    """The main job as a process of its own, by the command line.
+
+    Args:
+        settings: What differs from the defaults is handed over: settings of the Kafka client by
+            the environment, as passwords are, the others as options.
+        arguments: Behind ``stream``.
+        before: Before ``stream``.
+        output: A file for what it writes; a pipe if not given.
+    """
+    defaults = dict(Settings().items())
+    flags, environment = [], dict(os.environ)
+    for key, value in settings.items(mask=False):
+        if key.startswith("kafka.client."):
+            name = key.removeprefix("kafka.client.").replace(".", "_").upper()
+            environment[f"PBF_RAY_KAFKA__CLIENT__{name}"] = str(value)
+        elif value != defaults.get(key):
+            text = ",".join(value) if isinstance(value, list) else str(value)
+            flags.append(f"--set={key}={text}")
+    command = [sys.executable, "-m", "pbf_ray", *flags, *before, "stream", *arguments]
+    with contextlib.ExitStack() as stack:
+        place: Any = subprocess.PIPE
+        if output is not None:
+            place = stack.enter_context(output.open("w", encoding="utf-8"))
+        return subprocess.Popen(
+            command,
+            stdout=place,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=settings.job.data_dir,
+            env=environment,
+            start_new_session=True,
         )
-    ]
-    return subprocess.Popen(
-        [sys.executable, "-m", "pbf_ray", *flags, "stream", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=settings.job.data_dir,
-        start_new_session=True,
-    )
 
 
 def committed(settings: Settings) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final
 
 import ray
 
@@ -26,6 +26,9 @@ from pbf_ray.streaming.status import RunFacts
 from pbf_ray.streaming.vitals import Vitals
 
 __all__ = ["Coordinator", "CoordinatorActor"]
+
+_ANSWER_S: Final = 6.0
+"""How long the cluster may take to answer before the job says that it waits for it."""
 
 
 class Coordinator:
@@ -51,9 +54,17 @@ class Coordinator:
         wait_for_broker(
             client_config(spec.bootstrap_servers, spec.client), spec.pace.broker_patience_s
         )
-        view = ClusterView(spec.bootstrap_servers, spec.topics, spec.client)
+        patience_s = spec.pace.broker_patience_s
+        # The pipeline has patience of its own: a short answer lets it say that it waits.
+        view = ClusterView(
+            spec.bootstrap_servers,
+            spec.topics,
+            spec.client,
+            timeout_s=min(_ANSWER_S, patience_s),
+        )
+        sources = source_ids(view, patience_s=patience_s)
         folder = CheckpointFolder(spec.checkpoint)
-        identity = JobIdentity(spec.job_id, spec.buckets, spec.semantics.mode, source_ids(view))
+        identity = JobIdentity(spec.job_id, spec.buckets, spec.semantics.mode, sources)
         log = CheckpointLog(folder, keep=spec.keep)
         ledger = Ledger(log, identity, spec.limits)
         vitals = Vitals(spec.job_id, ledger.run)

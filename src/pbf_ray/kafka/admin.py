@@ -18,6 +18,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from pbf_ray.errors import BrokerError, BrokerUnavailableError, TopicMissingError
 from pbf_ray.kafka.client import ClientErrors, kafka_error, partition_missing, translate_error
+from pbf_ray.kafka.construction import new_client
+from pbf_ray.kafka.standstill import why_standing_still
 
 __all__ = ["EARLIEST", "LATEST", "AdminConnection", "at_time", "uuid_text"]
 
@@ -25,6 +27,8 @@ EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 _T = TypeVar("_T")
+
+_LEADERLESS = "partitions have no leader just now"
 
 
 def at_time(timestamp_ms: int) -> Any:
@@ -61,10 +65,11 @@ class AdminConnection:
     def __init__(self, config: Mapping[str, Any], *, timeout_s: float, name: str) -> None:
         self.address = str(config["bootstrap.servers"])
         self.timeout_s = timeout_s
-        self.attempt_s = min(timeout_s, 5.0)
+        self.attempt_s = min(timeout_s / 2, 5.0)
         self._errors = ClientErrors(name)
+        self._leaders_in_doubt = False
         settings: dict[str, Any] = {**config, "error_cb": self._errors}
-        self.client = AdminClient(settings)
+        self.client = new_client(AdminClient, settings)
 
     def answer(self, future: Future[Any], *, topic: str = "", resource: str = "") -> Any:
         """Wait for an answer.
@@ -93,15 +98,20 @@ class AdminConnection:
         self._errors.clear()
         return told
 
-    def steadily(self, question: Callable[[], _T]) -> _T:
-        """Ask again while the cluster is between two states, for ``timeout_s`` at most.
+    def steadily(self, question: Callable[[], _T], *, patience_s: float | None = None) -> _T:
+        """Ask again while the cluster is between two states.
 
         A partition that has just been made, or lost its leader, has none for a moment.
+
+        Args:
+            question: What to ask.
+            patience_s: For how long, seconds; None is ``timeout_s``.
 
         Raises:
             BrokerError: Its subclass for what went wrong.
         """
-        deadline = time.monotonic() + self.timeout_s
+        patience_s = self.timeout_s if patience_s is None else patience_s
+        deadline = time.monotonic() + patience_s
         pause_s = 0.02
         while True:
             try:
@@ -111,7 +121,7 @@ class AdminConnection:
                     cause = self._errors.last or error.__cause__ or error.what
                     reason = cause.str() if isinstance(cause, KafkaError) else str(cause)
                     raise BrokerUnavailableError(
-                        self.address, reason, waited_s=self.timeout_s
+                        self.address, reason, waited_s=patience_s
                     ) from error
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.5)
@@ -131,6 +141,14 @@ class AdminConnection:
         """
         if not partitions:
             return [{} for _ in specs]
+        if self._leaders_in_doubt:
+            # While such a request waits for a leader that is dead, librdkafka tries to connect to
+            # it without a pause, and keeps a processor busy: look first, with pauses.
+            topics = sorted({topic for topic, _ in partitions})
+            why = why_standing_still(self.client, topics, reading=True)
+            if why:
+                raise BrokerUnavailableError(self.address, why)
+        self._leaders_in_doubt = True
         request = [TopicPartition(topic, number) for topic, number in partitions]
         # All questions are under way before the first answer is awaited.
         asked = [
@@ -142,7 +160,7 @@ class AdminConnection:
             for spec in specs
         ]
         try:
-            return [
+            told = [
                 {
                     (place.topic, place.partition): int(self.answer(told, topic=place.topic).offset)
                     for place, told in answers.items()
@@ -155,8 +173,13 @@ class AdminConnection:
                 raise
             # Missing topic, missing partition and missing leader are told apart only here.
             self._require(partitions)
-            problem = "partitions have no leader just now"
-            raise BrokerUnavailableError(self.address, problem) from error
+            raise BrokerUnavailableError(self.address, _LEADERLESS) from error
+        # A leader that dies while it is asked leaves an answer without an offset, and no error
+        # (librdkafka's "invalid", -1001; -1 is an answer to some questions).
+        if any(offset < -1 for offsets in told for offset in offsets.values()):
+            raise BrokerUnavailableError(self.address, _LEADERLESS)
+        self._leaders_in_doubt = False
+        return told
 
     def _require(self, partitions: Sequence[tuple[str, int]]) -> None:
         answers = self.describe_topics(sorted({topic for topic, _ in partitions}))

@@ -7,9 +7,10 @@ error of ``pbf_ray.errors`` in ``translate_error``.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -23,8 +24,11 @@ from pbf_ray.errors import (
     OffsetsVanishedError,
     RecordRefusedError,
     SettingError,
+    TlsError,
     TopicMissingError,
 )
+from pbf_ray.kafka.construction import new_client
+from pbf_ray.kafka.refusal import explain_refusal
 
 __all__ = [
     "NO_SETTINGS",
@@ -39,6 +43,9 @@ __all__ = [
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 _log = logging.getLogger("pbf_ray.kafka.librdkafka")
+
+_CONNECTION = re.compile(r"^(?:\w+://)?[\w.\[\]:-]+/\w+: ")
+_WHEN = re.compile(r" \(after \d+ms in state \w+.*\)$")
 
 
 class _Log:
@@ -93,7 +100,6 @@ _TOPIC_MISSING = frozenset(
 _DENIED = frozenset(
     {
         KafkaError._AUTHENTICATION,  # noqa: SLF001
-        KafkaError._SSL,  # noqa: SLF001
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.SASL_AUTHENTICATION_FAILED,
@@ -111,6 +117,18 @@ _REFUSED = frozenset(
         KafkaError.RECORD_LIST_TOO_LARGE,
     }
 )
+_NOT_AUTHENTICATED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,  # noqa: SLF001
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    }
+)
+_LOGIN_ADVICE = (
+    "check sasl.username, sasl.password and sasl.mechanism in kafka.client, and that the broker "
+    "knows the user"
+)
+_RIGHTS_ADVICE = "the user lacks the right: add an ACL on the broker (docs/kafka-cluster.md)"
 _OUT_OF_RANGE = frozenset(
     {
         KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001
@@ -128,16 +146,26 @@ class ClientErrors:
     Args:
         where: Name of the client for the log, for example ``"reader"``.
         level: Level at which a new kind of error is logged; its repetitions are for debugging.
+        ignored: Codes of errors that mean nothing to this client.
     """
 
-    def __init__(self, where: str, *, level: int = logging.WARNING) -> None:
+    def __init__(
+        self,
+        where: str,
+        *,
+        level: int = logging.WARNING,
+        ignored: Collection[int] = (),
+    ) -> None:
         self._where = where
         self._level = level
+        self._ignored = frozenset(ignored)
         self._lock = threading.Lock()
         self._last: KafkaError | None = None
 
     def __call__(self, error: KafkaError) -> None:
         """Take an error; the signature of librdkafka's ``error_cb``."""
+        if error.code() in self._ignored:
+            return
         with self._lock:
             last = self._last
             # "All brokers are down" follows the error that says why: keep the reason.
@@ -243,7 +271,12 @@ def translate_error(
     code = told.code()
     what = resource or (f"topic {topic}" if topic else "the cluster")
     if code in _DENIED:
-        return AccessDeniedError(what, address, told.str())
+        unknown = code in _NOT_AUTHENTICATED
+        return AccessDeniedError(
+            what, address, _said(told), advice=_LOGIN_ADVICE if unknown else _RIGHTS_ADVICE
+        )
+    if code == KafkaError._SSL:  # noqa: SLF001
+        return TlsError(address, _said(told))
     if code in _TOPIC_MISSING and topic:
         return TopicMissingError(topic, address)
     if code in _REFUSED and topic:
@@ -255,6 +288,11 @@ def translate_error(
     return BrokerError(
         f"{address}, {what}: {told.str()}", address=address, topic=topic, code=told.name()
     )
+
+
+def _said(told: KafkaError) -> str:
+    """What librdkafka said, without the connection that it said it of."""
+    return _CONNECTION.sub("", _WHEN.sub("", told.str()))
 
 
 def partition_missing(topic: str, partition: int, address: str) -> BrokerError:
@@ -284,21 +322,24 @@ def wait_for_broker(
     Raises:
         BrokerUnavailableError: If nobody has answered after ``timeout_s``.
         AccessDeniedError: As soon as the cluster refuses the credentials.
+        TlsError: As soon as it is clear that TLS fails, or that one side does not speak it.
+        SettingError: If librdkafka does not take a setting.
     """
     address = str(config["bootstrap.servers"])
     errors = ClientErrors("waiting for the broker", level=logging.DEBUG)
     # A broker that is just starting refuses connections: ask again soon, not after 10 s.
     soon: dict[str, Any] = {"reconnect.backoff.max.ms": 500, "error_cb": errors}
-    admin = AdminClient({**config, **soon})
+    admin = new_client(AdminClient, {**config, **soon})
     began = time.monotonic()
     pause_s = 0.05
     problem = "no answer"
+    looked = False
     while True:
         left_s = timeout_s - (time.monotonic() - began)
         if left_s <= 0:
             raise BrokerUnavailableError(address, errors.text(problem), waited_s=timeout_s)
         try:
-            brokers = len(admin.list_topics(timeout=min(left_s, 2.0)).brokers)
+            brokers = len(admin.list_topics(timeout=min(left_s, 1.0)).brokers)
             if brokers >= minimum_brokers:
                 return brokers
             problem = f"{brokers} of {minimum_brokers} brokers are up"
@@ -307,9 +348,16 @@ def wait_for_broker(
             if not reason.transient:
                 raise reason from error
             problem = kafka_error(error).str()
-        admin.poll(0)
-        last = errors.last
-        if last is not None and last.code() in _DENIED:
-            raise translate_error(last, address=address)
+            admin.poll(0)
+            last = errors.last
+            denied = last is not None and not translate_error(last, address=address).transient
+            # Where nobody listens there is nothing to look at; else once is enough.
+            if denied or not (looked or (last is not None and "Connect to" in last.str())):
+                looked = True
+                refusal = explain_refusal(config, timeout_s=min(3.0, max(0.5, left_s)))
+                if refusal is not None:
+                    raise refusal from None
+            if denied and last is not None:
+                raise translate_error(last, address=address) from None
         time.sleep(min(pause_s, max(0.0, left_s)))
         pause_s = min(pause_s * 2, 1.0)

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pbf_ray.errors import BrokerError, BrokerUnavailableError
 from pbf_ray.kafka.client import NO_SETTINGS, ClientErrors, client_config, translate_error
+from pbf_ray.kafka.construction import new_client
 from pbf_ray.kafka.deliveries import Delivery
 from pbf_ray.kafka.origin import Header
 
@@ -74,8 +75,9 @@ class ConfirmedSender:
             "error_cb": self._errors,
             "delivery.timeout.ms": str(int(timeout_s * 1000)),
         }
-        self._producer = Producer(
-            client_config(bootstrap_servers, client, defaults=_DEFAULTS, fixed=fixed) | mine
+        self._producer = new_client(
+            Producer,
+            client_config(bootstrap_servers, client, defaults=_DEFAULTS, fixed=fixed) | mine,
         )
 
     def send(self, records: Sequence[OutgoingRecord]) -> list[Delivery]:

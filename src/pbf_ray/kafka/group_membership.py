@@ -14,6 +14,7 @@ from pbf_ray.config.kafka_clients import ConsumerSettings
 from pbf_ray.errors import BrokerError, OffsetsVanishedError, TopicMissingError
 from pbf_ray.kafka.client import ClientErrors, client_config, kafka_error, translate_error
 from pbf_ray.kafka.client_defaults import consumer_defaults
+from pbf_ray.kafka.construction import new_client
 from pbf_ray.kafka.consumed_record import ConsumedRecord
 
 __all__ = ["GroupMembership", "Starts"]
@@ -97,8 +98,8 @@ class GroupMembership:
         # Where the reading of each partition began: its position until something was read.
         self._owned: dict[_Key, int] = {}
         self._paused = False
-        self._consumer = Consumer(
-            config | {"error_cb": self._errors, "on_commit": self._commit_ended}
+        self._consumer = new_client(
+            Consumer, config | {"error_cb": self._errors, "on_commit": self._commit_ended}
         )
         self._consumer.subscribe(
             list(topics),

@@ -5,17 +5,21 @@ The coordinator of a stream asks this every epoch, so each question is one batch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
-from pbf_ray.errors import BrokerError
+from pbf_ray.errors import BrokerError, BrokerUnavailableError
 from pbf_ray.kafka.admin import EARLIEST, LATEST, AdminConnection, at_time, uuid_text
 from pbf_ray.kafka.client import NO_SETTINGS, client_config
-from pbf_ray.kafka.group_progress import GroupProgress
+from pbf_ray.kafka.group_progress import GroupCommitter, GroupProgress
+from pbf_ray.kafka.standstill import why_standing_still
 
 __all__ = ["ClusterDescription", "ClusterView", "TopicPartitions"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +84,35 @@ class ClusterView:
         timeout_s: float = 30.0,
     ) -> None:
         self._topics = tuple(dict.fromkeys(topics))
-        self._admin = AdminConnection(
-            client_config(bootstrap_servers, client), timeout_s=timeout_s, name="cluster view"
+        self._address = bootstrap_servers
+        config = client_config(bootstrap_servers, client)
+        self._admin = AdminConnection(config, timeout_s=timeout_s, name="cluster view")
+        self._progress = GroupProgress(
+            GroupCommitter(config, timeout_s=timeout_s), bootstrap_servers
         )
-        self._progress = GroupProgress(self._admin.client, bootstrap_servers, timeout_s=timeout_s)
 
-    def describe(self) -> ClusterDescription:
+    def describe(self, *, patience_s: float | None = None) -> ClusterDescription:
         """Describe the topics as they are now; new partitions are in it.
+
+        Args:
+            patience_s: How long to ask again while nobody answers, seconds; None is the time-out.
 
         Raises:
             TopicMissingError: If a topic does not exist.
             BrokerUnavailableError: If nobody answers within the time-out.
             AccessDeniedError: If the broker denies it.
         """
-        return self._admin.steadily(self._described)
+        return self._steadily(self._described, patience_s)
+
+    def _steadily(self, question: Callable[[], _T], patience_s: float | None = None) -> _T:
+        """Ask again for a while; then let the cluster say what is wrong with it, if it can."""
+        try:
+            return self._admin.steadily(question, patience_s=patience_s)
+        except BrokerUnavailableError as error:
+            why = why_standing_still(self._admin.client, self._topics)
+            if not why:
+                raise
+            raise BrokerUnavailableError(self._address, why, waited_s=error.waited_s) from error
 
     def _described(self) -> ClusterDescription:
         admin = self._admin
@@ -124,7 +143,7 @@ class ClusterView:
             AccessDeniedError: If the broker denies it.
         """
         wanted = list(partitions)
-        return self._admin.steadily(lambda: self._admin.offsets(wanted, LATEST))[0]
+        return self._steadily(lambda: self._admin.offsets(wanted, LATEST))[0]
 
     def ranges(
         self, partitions: Iterable[tuple[str, int]]
@@ -138,7 +157,7 @@ class ClusterView:
             AccessDeniedError: If the broker denies it.
         """
         wanted = list(partitions)
-        firsts, ends = self._admin.steadily(lambda: self._admin.offsets(wanted, EARLIEST, LATEST))
+        firsts, ends = self._steadily(lambda: self._admin.offsets(wanted, EARLIEST, LATEST))
         # Retention may have moved the beginning between the two answers.
         return {key: (firsts[key], max(firsts[key], ends[key])) for key in wanted}
 
@@ -159,7 +178,7 @@ class ClusterView:
         """
         wanted = list(partitions)
         spec = at_time(timestamp_ms)
-        found, ends = self._admin.steadily(lambda: self._admin.offsets(wanted, spec, LATEST))
+        found, ends = self._steadily(lambda: self._admin.offsets(wanted, spec, LATEST))
         return {key: ends[key] if found[key] < 0 else found[key] for key in wanted}
 
     def commit_group(

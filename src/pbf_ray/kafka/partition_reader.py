@@ -29,6 +29,7 @@ from pbf_ray.kafka.client import (
     partition_missing,
     translate_error,
 )
+from pbf_ray.kafka.construction import new_client
 from pbf_ray.kafka.partition_buffer import PartitionBuffer
 
 __all__ = ["PartitionReader", "ReadBatch"]
@@ -93,8 +94,12 @@ class PartitionReader:
     ) -> None:
         self._address = bootstrap_servers
         self._max_ahead_bytes = max_ahead_bytes
-        self._errors = ClientErrors("partition reader")
-        self._consumer = Consumer(
+        # librdkafka asks for the coordinator of a group that is needed for nothing here.
+        self._errors = ClientErrors(
+            "partition reader", ignored=[KafkaError.GROUP_AUTHORIZATION_FAILED]
+        )
+        self._consumer = new_client(
+            Consumer,
             client_config(
                 bootstrap_servers,
                 client,
@@ -115,7 +120,7 @@ class PartitionReader:
                     "isolation.level": "read_committed",
                 },
             )
-            | {"error_cb": self._errors}
+            | {"error_cb": self._errors},
         )
         self._partitions: dict[_Key, PartitionBuffer] = {}
         self._closed = False
@@ -271,6 +276,11 @@ class PartitionReader:
             first, end = self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=10.0)
         except KafkaException as failure:
             return translate_error(failure, address=self._address, topic=topic)
+        if min(first, end) < 0 or first <= wanted <= end:
+            # While a partition changes its leader, librdkafka takes offsets for lost that are not.
+            said = message.error().str()
+            problem = f"{topic}/{partition} at {wanted} changes its leader: {said}"
+            return BrokerUnavailableError(self._address, problem)
         last = end - 1 if end > first else None
         return OffsetsVanishedError(topic, partition, wanted=wanted, first=first, last=last)
 

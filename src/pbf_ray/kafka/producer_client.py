@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
 
 from pbf_ray.errors import BrokerError, BufferFullError, RecordRefusedError
 from pbf_ray.kafka.client import ClientErrors, translate_error
+from pbf_ray.kafka.construction import connection_settings, new_client
 from pbf_ray.kafka.deliveries import Delivery
 from pbf_ray.kafka.idle_polling import poll_when_idle
 from pbf_ray.kafka.producer_books import ProducerBooks
+from pbf_ray.kafka.stall_watch import StallWatch
+from pbf_ray.kafka.standstill import why_standing_still
 
 __all__ = ["Headers", "OnDelivery", "ProducerClient"]
 
@@ -26,6 +30,9 @@ OnDelivery = Callable[[Delivery], object]
 
 # From when on a producer is idle.
 _IDLE_S = 1.0
+
+# How often it is looked at whether anything is acknowledged.
+_LOOK_S = 0.5
 
 # Polling costs about as much as sending; who sends seldom is idle in between.
 _POLL_EVERY = 8
@@ -52,7 +59,13 @@ class ProducerClient:
             "on_delivery": self._delivered,
         }
         self._queued = 0
-        self._producer = Producer({**config, **callbacks})
+        self._topics: set[str] = set()
+        # Without this object in it, which is to end when nobody holds it any more.
+        self._stalls = StallWatch(
+            partial(_why_waiting, connection_settings(config), self._topics, self._errors)
+        )
+        self._looked_s = self._served_s
+        self._producer = new_client(Producer, {**config, **callbacks})
         self._produce: Any = self._producer.produce
         poll_when_idle(self, _IDLE_S)
 
@@ -85,6 +98,7 @@ class ProducerClient:
         """
         told = None if on_delivery is None else partial(self._delivered, told=on_delivery)
         deadline: float | None = None
+        self._topics.add(topic)
         self._books.accept()  # before it can be acknowledged in another thread
         try:
             while True:
@@ -149,6 +163,9 @@ class ProducerClient:
             self._fatal = self._fatal or told
             _log.error("the producer cannot go on: %s", told)
         self._served_s = time.monotonic()
+        if self._served_s - self._looked_s >= _LOOK_S:
+            self._looked_s = self._served_s
+            self._stalls.waiting(self._books.read().queued)
 
     def poll_if_idle(self) -> bool:
         """Poll if nobody has lately; False once the producer is closed."""
@@ -174,6 +191,7 @@ class ProducerClient:
         if error is None:
             self._books.acknowledge(len(message.key() or b"") + len(message.value() or b""))
             self._errors.clear()
+            self._stalls.acknowledged()
         else:
             failure = self._failure(error, topic)
             if self._books.give_up(failure, told=told is not None):
@@ -205,3 +223,11 @@ class ProducerClient:
     def _counted(self, statistics: str) -> None:
         brokers = json.loads(statistics).get("brokers", {}).values()
         self._books.retries = sum(int(broker.get("txretries", 0)) for broker in brokers)
+
+
+def _why_waiting(
+    connection: Mapping[str, Any], topics: Collection[str], errors: ClientErrors
+) -> str:
+    """What keeps topics from being written, or what the connection said last."""
+    admin = new_client(AdminClient, connection)
+    return why_standing_still(admin, sorted(topics)) or errors.text("")

@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from pbf_ray.errors import BrokerError, TopicMissingError
+from pbf_ray.errors import BrokerError, BrokerUnavailableError, TopicMissingError
 from pbf_ray.kafka.admin import EARLIEST, LATEST, AdminConnection, uuid_text
 from pbf_ray.kafka.client import kafka_error, translate_error
 from pbf_ray.kafka.topic_specs import (
@@ -167,7 +167,7 @@ def create_topics(
         )
     made = _make(admin, missing)
     _await_topics(admin, made, present=True)
-    found = admin.steadily(lambda: _states(admin, [spec.name for spec in specs]))
+    found = admin.steadily(lambda: _known_states(admin, [spec.name for spec in specs]))
     states = {state.name: state for state in found}
     return [
         TopicOutcome(
@@ -326,6 +326,15 @@ def _states(admin: AdminConnection, names: Sequence[str]) -> list[TopicState]:
         )
         for name in names
     ]
+
+
+def _known_states(admin: AdminConnection, names: Sequence[str]) -> list[TopicState]:
+    """The states of topics that exist: a broker that does not know one will in a moment."""
+    try:
+        return _states(admin, names)
+    except TopicMissingError as error:
+        problem = f"a broker does not know the new topic {error.topic} yet"
+        raise BrokerUnavailableError(admin.address, problem) from error
 
 
 def _differences(spec: TopicSpec, state: TopicState) -> tuple[Difference, ...]:

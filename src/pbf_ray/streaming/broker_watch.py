@@ -25,6 +25,7 @@ class BrokerWatch:
     Attributes:
         held: First offset and last stable offset of every partition.
         away: Whether the last question had no answer.
+        away_us: How long it has been away since ``take_away_us`` was called, microseconds.
     """
 
     def __init__(self, cluster: Cluster, pace: Pace) -> None:
@@ -36,6 +37,7 @@ class BrokerWatch:
         self._reported_s = -float("inf")
         self._away_since_s: float | None = None
         self.held: dict[PartitionId, tuple[int, int]] = {}
+        self.away_us = 0
 
     @property
     def away(self) -> bool:
@@ -95,8 +97,15 @@ class BrokerWatch:
     def answered(self) -> None:
         """Note that the broker answered."""
         if self._away_since_s is not None:
-            _log.info("the broker answers again")
+            away_s = time.monotonic() - self._away_since_s
+            _log.info("the broker answers again", away_s=round(away_s, 1))
             self._away_since_s = None
+            self.away_us += round(away_s * 1e6)
+
+    def take_away_us(self) -> int:
+        """How long it has been away, microseconds; a plan will have it, so it is counted anew."""
+        away_us, self.away_us = self.away_us, 0
+        return away_us
 
     def report(self, positions: Mapping[PartitionId, int]) -> None:
         """Tell the consumer group how far the job is."""

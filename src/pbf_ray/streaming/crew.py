@@ -135,7 +135,8 @@ class ReaderWork:
         reader: Number of this reader.
         buckets: Hash buckets of the job.
         windows: Number of window workers.
-        stall_s: How long nothing may arrive before the read fails.
+        stall_s: How long nothing may arrive before the read fails, and the job says that it
+            waits; what was received by then is kept for the next try.
         store_patience_s: How long a store may be away.
     """
 
@@ -147,7 +148,7 @@ class ReaderWork:
         reader: int,
         buckets: int,
         windows: int,
-        stall_s: float = 20.0,
+        stall_s: float = 6.0,
         store_patience_s: float = 60.0,
     ) -> None:
         self._partitions = partitions

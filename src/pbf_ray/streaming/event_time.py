@@ -135,6 +135,9 @@ class EventTimeTracker:
 
     def advance(self, plan: EpochPlan, summary: ReadSummary) -> EventTimeStep:
         """Take in one epoch; epochs come in order, without gaps."""
+        for build in self._builds.values():
+            for clock in build.partitions.values():
+                clock.seen_us += plan.away_us
         new_partitions = plan.ends.keys() - self._caught_up.keys()
         self._read_up_to(plan)
         self._note_rows(plan, summary)

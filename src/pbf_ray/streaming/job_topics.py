@@ -11,9 +11,9 @@ from pbf_ray.streaming.plan import PartitionId
 __all__ = ["JobTopics", "source_ids"]
 
 
-def source_ids(view: ClusterView) -> dict[str, str]:
-    """Source id per topic, as the broker tells them now."""
-    topics = view.describe().topics
+def source_ids(view: ClusterView, *, patience_s: float | None = None) -> dict[str, str]:
+    """Source id per topic, as the broker tells them now; asked for ``patience_s`` at most."""
+    topics = view.describe(patience_s=patience_s).topics
     return {name: topics[name].source_id for name in sorted(topics)}
 
 
@@ -30,6 +30,7 @@ class JobTopics:
         self._view = view
         self._sources = dict(sources)
         self._group_id = group_id
+        self._ends: dict[PartitionId, int] = {}
 
     def partitions(self) -> list[PartitionId]:
         """All partitions, new ones too.
@@ -44,9 +45,18 @@ class JobTopics:
         return [PartitionId(*pair) for pair in found.partitions]
 
     def held(self, partitions: list[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
-        """First offset and last stable offset of each partition."""
+        """First offset and last stable offset of each partition.
+
+        Raises:
+            TopicRecreatedError: If a topic has become shorter, because it is another one.
+        """
         ranges = self._view.ranges(partitions)
-        return {PartitionId(*pair): held for pair, held in ranges.items()}
+        held = {PartitionId(*pair): offsets for pair, offsets in ranges.items()}
+        ends = {where: end for where, (_, end) in held.items()}
+        if any(end < self._ends.get(where, 0) for where, end in ends.items()):
+            self.partitions()
+        self._ends = ends
+        return held
 
     def report(self, positions: Mapping[PartitionId, int]) -> None:
         """Report progress to the consumer group; failures are logged by the view."""

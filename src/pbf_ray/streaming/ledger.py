@@ -145,6 +145,7 @@ class Ledger:
         pending_rows: int,
         state_bytes: int,
         semantics: StreamSemantics,
+        away_us: int = 0,
     ) -> EpochPlan | None:
         """The next epoch: a planned one of before, or a new one, which is written to the log.
 
@@ -166,6 +167,7 @@ class Ledger:
                 pending_rows=pending_rows,
                 state_bytes=state_bytes,
                 semantics=semantics,
+                away_us=away_us,
             )
             if plan is not None and not self._log.write_plan(plan):
                 raise LogMovedError

@@ -43,7 +43,7 @@ class Pace:
         epoch_interval_s: Least time between two plans, unless a full epoch waits.
         epoch_max_rows: A lag of so many rows makes the next plan due at once.
         max_in_flight: Epochs under way.
-        discover_every_s: How often new partitions are looked for.
+        discover_every_s: How often new partitions, and topics made anew, are looked for.
         broker_patience_s: How long the broker may be away.
         start_patience_s: How long the workers may take to start.
         stop_patience_s: How long a stop waits for an epoch to be read.
@@ -56,7 +56,7 @@ class Pace:
     epoch_interval_s: float = 0.5
     epoch_max_rows: int = 100_000
     max_in_flight: int = 2
-    discover_every_s: float = 5.0
+    discover_every_s: float = 1.0
     broker_patience_s: float = 60.0
     start_patience_s: float = 180.0
     stop_patience_s: float = 10.0

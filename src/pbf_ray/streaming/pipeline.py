@@ -13,11 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from pbf_ray.errors import (
-    BrokerUnavailableError,
-    StateLimitError,
-    WorkersLostError,
-)
+from pbf_ray.errors import BrokerUnavailableError, StateLimitError, WorkersLostError
 from pbf_ray.logs import get_logger
 from pbf_ray.storage.base import EpochCommit, StagedRows
 from pbf_ray.streaming.books import Books
@@ -200,6 +196,7 @@ class Pipeline:
                 pending_rows=ledger.books.pending,
                 state_bytes=self._state_bytes,
                 semantics=self._semantics,
+                away_us=0 if ledger.replaying else self._broker.take_away_us(),
             )
         self._watch_pause(now_s)
         if plan is not None:

@@ -50,6 +50,8 @@ class EpochPlan:
         semantics: The settings that decide its results.
         final: After this epoch the bounded input is done: release and close everything.
         lost: Ranges found missing when the plan was made, and accepted; or passed by a reset.
+        away_us: How long the brokers had been away since the plan before, microseconds: time in
+            which nothing could be sent is no silence.
     """
 
     epoch: int
@@ -60,6 +62,7 @@ class EpochPlan:
     begins: dict[PartitionId, int] = field(default_factory=dict)
     final: bool = False
     lost: tuple[LostRange, ...] = ()
+    away_us: int = 0
 
     @property
     def rows(self) -> int:
@@ -77,6 +80,7 @@ class EpochPlan:
             "semantics": self.semantics.to_plain(),
             "final": self.final,
             "lost": [list(lost) for lost in self.lost],
+            "away_us": self.away_us,
         }
 
     @classmethod
@@ -97,4 +101,5 @@ class EpochPlan:
             semantics=StreamSemantics.from_plain(plain["semantics"]),
             final=plain["final"],
             lost=tuple(LostRange(*lost) for lost in plain["lost"]),
+            away_us=plain.get("away_us", 0),
         )

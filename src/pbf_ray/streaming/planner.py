@@ -64,6 +64,7 @@ class EpochPlanner:
         pending_rows: int,
         state_bytes: int,
         semantics: StreamSemantics,
+        away_us: int = 0,
     ) -> EpochPlan | None:
         """The next plan, or None when there is nothing to do.
 
@@ -74,6 +75,7 @@ class EpochPlanner:
             pending_rows: Rows waiting for the watermark.
             state_bytes: Size of the window state.
             semantics: What the epoch will decide by.
+            away_us: How long the brokers were away since the last plan, microseconds.
 
         Raises:
             OffsetsVanishedError: If unread offsets are gone, or the log has become shorter.
@@ -96,8 +98,9 @@ class EpochPlanner:
             final=self.stop_at is not None
             and all(after.get(where, 0) >= stop for where, stop in self.stop_at.items()),
             lost=tuple(lost),
+            away_us=away_us,
         )
-        news = ranges or begins or lost or plan.final
+        news = ranges or begins or lost or plan.final or away_us
         if not news and not tracker.would_move(plan):
             return None
         self.planned(plan)

@@ -12,14 +12,32 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Message, Producer
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
 
 from pbf_ray.config import Settings
-from pbf_ray.errors import CheckpointMismatchError, TopicRecreatedError
+from pbf_ray.errors import (
+    CheckpointMismatchError,
+    OffsetsVanishedError,
+    TopicMissingError,
+    TopicRecreatedError,
+)
+from pbf_ray.jobs.results import Results
 from pbf_ray.jobs.stream import StreamJob
 from pbf_ray.kafka.client import client_config
 from pbf_ray.kafka.offsets import ClusterView
+from pbf_ray.streaming.checkpoint import CheckpointLog
+from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
+from pbf_ray.streaming.job_topics import source_ids
 from support.oracle import ExpectedTables, Raw, expected
+from support.read_back import read_back
 from support.stream_runs import assert_results, await_consumed, settings_for
 
 
@@ -32,6 +50,16 @@ def record(second: float, layer: int = 1) -> bytes:
             "layer": layer,
         }
     ).encode()
+
+
+def equals_oracle(settings: Settings, delivered: list[Raw]) -> None:
+    """Every table is the oracle's over these records, none late, and the books hold."""
+    kafka = settings.kafka
+    sources = source_ids(ClusterView(kafka.bootstrap_servers, list(kafka.topics)))
+    job_id = settings.job.name
+    wanted = expected(delivered, job_id=job_id, sources=sources, clock_s=time.time())
+    assert wanted.books["consumed"] == len(delivered)
+    assert_results(settings, ExpectedTables(wanted))
 
 
 def test_transactions_markers_and_aborted_records(
@@ -64,14 +92,12 @@ def test_transactions_markers_and_aborted_records(
         else:
             producer.commit_transaction()
             kept += delivered
-    sources = {topic: ClusterView(kafka_broker, [topic]).describe().topics[topic].source_id}
     settings = settings_for(
         kafka_broker, topic, tmp_path, epoch_max_rows=7, until_end=True, allowed_lateness_s=1000.0
     )
     result = StreamJob(settings).run()
     assert result.books["consumed"] == len(kept) == 40
-    wanted = expected(kept, job_id="equality", sources=sources, clock_s=time.time())
-    assert_results(settings, ExpectedTables(wanted))
+    equals_oracle(settings, kept)
 
 
 def test_partitions_added_while_the_job_runs(
@@ -86,7 +112,9 @@ def test_partitions_added_while_the_job_runs(
         assert producer.flush(30) == 0
 
     send(0, 50)
-    with StreamJob(settings_for(kafka_broker, topic, tmp_path)) as job:
+    # Rows of partitions that come later are as old as the first ones: none is to be late.
+    settings = settings_for(kafka_broker, topic, tmp_path, allowed_lateness_s=1000.0)
+    with StreamJob(settings) as job:
         await_consumed(job, 50)
         admin = AdminClient(client_config(kafka_broker))
         admin.create_partitions([NewPartitions(topic, 3)])[topic].result()
@@ -97,7 +125,27 @@ def test_partitions_added_while_the_job_runs(
         result = job.wait(120)
     assert result is not None
     assert result.books["consumed"] == 120
-    assert job.results.count("ispm_monitoring") + job.results.count("late_records") == 120
+    equals_oracle(settings, read_back(kafka_broker, topic))
+
+
+def make_anew(broker: str, topic: str) -> None:
+    """Delete a topic and make one of the same name."""
+    admin = AdminClient(client_config(broker))
+    admin.delete_topics([topic])[topic].result()
+    deadline = time.monotonic() + 60
+    while topic in admin.list_topics().topics:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
+
+
+def send(broker: str, topic: str, seconds: range, *, age_s: float = 0.0) -> None:
+    """Send a record for each second; to Kafka they are ``age_s`` old."""
+    producer = Producer(client_config(broker))
+    for second in seconds:
+        stamp = int((time.time() - age_s) * 1000)
+        producer.produce(topic, record(second), b"k", partition=0, timestamp=stamp)
+    assert producer.flush(30) == 0
 
 
 def test_a_topic_made_anew_is_refused(
@@ -108,17 +156,70 @@ def test_a_topic_made_anew_is_refused(
     ray_cluster: None,
 ) -> None:
     topic = make_topic(partitions=1)
-    settings = settings_for(kafka_broker, topic, tmp_path, until_end=True)
-    StreamJob(settings).run()
-    admin = AdminClient(client_config(kafka_broker))
-    admin.delete_topics([topic])[topic].result()
-    deadline = time.monotonic() + 60
-    while topic in admin.list_topics().topics:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
+    settings = settings_for(kafka_broker, topic, tmp_path)
+    send(kafka_broker, topic, range(40))
+    before = read_back(kafka_broker, topic)
+    sources = source_ids(ClusterView(kafka_broker, [topic]))
+    with StreamJob(settings) as job:
+        await_consumed(job, 40)
+        make_anew(kafka_broker, topic)
+        send(kafka_broker, topic, range(100, 130))
+        with pytest.raises((TopicRecreatedError, TopicMissingError)):
+            job.wait(120)
     with pytest.raises(TopicRecreatedError, match="deleted and made anew"):
         StreamJob(settings).run()
+    books = Results(settings).books()
+    assert (books["consumed"], books["accepted"]) == (40, 40), "nothing of the new topic"
+    assert {row["source_id"] for row in Results(settings).read("ispm_monitoring").to_pylist()} <= {
+        sources[topic]
+    }
+    # As the error says: another job name, whose outputs start afresh.
+    anew = settings_for(kafka_broker, topic, tmp_path, job="anew", until_end=True)
+    StreamJob(anew).run()
+    equals_oracle(anew, read_back(kafka_broker, topic))
+    assert len(before) == 40
+
+
+def test_retention_past_the_committed_offset(
+    needs_apache_kafka: None,
+    kafka_broker: str,
+    make_topic: Callable[..., str],
+    tmp_path: Path,
+    ray_cluster: None,
+) -> None:
+    topic = make_topic(partitions=1)
+    settings = settings_for(kafka_broker, topic, tmp_path, allowed_lateness_s=1000.0)
+    send(kafka_broker, topic, range(30), age_s=7200.0)
+    with StreamJob(settings) as job:
+        await_consumed(job, 30)
+        job.stop()
+        assert job.wait(120) is not None
+    read = read_back(kafka_broker, topic)
+    send(kafka_broker, topic, range(30, 70), age_s=7200.0)
+    admin = AdminClient(client_config(kafka_broker))
+    keep = ConfigEntry("retention.ms", "60000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[keep])
+    admin.incremental_alter_configs([resource])[resource].result(30)
+    view = ClusterView(kafka_broker, [topic])
+    deadline = time.monotonic() + 90
+    while view.ranges([(topic, 0)])[topic, 0][0] < 70:
+        assert time.monotonic() < deadline, "the broker has removed nothing"
+        time.sleep(0.1)
+    send(kafka_broker, topic, range(70, 95))
+
+    to_the_end = settings.replace({"stream.until_end": True})
+    with pytest.raises(OffsetsVanishedError, match="--accept-loss") as caught:
+        StreamJob(to_the_end).run()
+    assert (caught.value.partition, caught.value.wanted, caught.value.first) == (0, 30, 70)
+    assert Results(settings).books()["consumed"] == 30, "nothing was passed over in silence"
+
+    StreamJob(to_the_end.replace({"stream.accept_loss": True})).run()
+    delivered = [*read, *read_back(kafka_broker, topic)]
+    assert len(delivered) == 55
+    equals_oracle(settings, delivered)
+    commit = CheckpointLog(CheckpointFolder(settings.checkpoint_path)).last_commit()
+    assert commit is not None
+    assert [lost[:4] for lost in commit.lost] == [(topic, 0, 30, 70)]
 
 
 def cli(settings: Settings, *more: str) -> subprocess.CompletedProcess[str]:

@@ -3,81 +3,98 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future
-from typing import Any
+import queue
+from collections.abc import Mapping
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
-from pbf_ray.errors import AccessDeniedError, BrokerUnavailableError
+from pbf_ray.errors import AccessDeniedError, BrokerError, BrokerUnavailableError
 from pbf_ray.kafka.group_progress import GroupProgress
 
+Request = tuple[str, dict[tuple[str, int], int]]
 
-class FakeAdmin:
+
+class FakeCommitter:
     """Takes requests; the test answers them."""
 
     def __init__(self) -> None:
-        self.requests: list[tuple[str, dict[tuple[str, int], int]]] = []
-        self.answers: list[Future[Any]] = []
+        self.requests: queue.Queue[Request] = queue.Queue()
+        self.answers: dict[str, queue.Queue[Exception | None]] = {
+            "g": queue.Queue(),
+            "other": queue.Queue(),
+        }
 
-    def alter_consumer_group_offsets(
-        self, request: list[ConsumerGroupTopicPartitions], request_timeout: float
-    ) -> dict[str, Future[Any]]:
-        (group,) = request
-        offsets = {(p.topic, p.partition): p.offset for p in group.topic_partitions}
-        self.requests.append((group.group_id, offsets))
-        answer: Future[Any] = Future()
-        self.answers.append(answer)
-        answer.request = group  # type: ignore[attr-defined]
-        return {group.group_id: answer}
+    def commit(self, group_id: str, offsets: Mapping[tuple[str, int], int]) -> None:
+        self.requests.put((group_id, dict(offsets)))
+        error = self.answers[group_id].get(timeout=30)
+        if error is not None:
+            raise error
 
-    def accept(self, number: int) -> None:
-        self.answers[number].set_result(self.answers[number].request)  # type: ignore[attr-defined]
+    def asked(self) -> Request:
+        return self.requests.get(timeout=30)
 
 
 @pytest.fixture
-def admin() -> FakeAdmin:
-    return FakeAdmin()
+def committer() -> FakeCommitter:
+    return FakeCommitter()
 
 
 @pytest.fixture
-def progress(admin: FakeAdmin) -> GroupProgress:
-    return GroupProgress(admin, "broker:9092", timeout_s=5.0)  # type: ignore[arg-type]
+def progress(committer: FakeCommitter) -> GroupProgress:
+    return GroupProgress(committer, "broker:9092")
 
 
-def test_reports_never_overtake_each_other(admin: FakeAdmin, progress: GroupProgress) -> None:
+def test_reports_never_overtake_each_other(
+    committer: FakeCommitter, progress: GroupProgress
+) -> None:
     outcomes = [progress.report("g", {("t", 0): n, ("t", 1): 10 * n}) for n in (1, 2, 3)]
     outcomes.append(progress.report("g", {("t", 0): 4}))
+    assert committer.asked() == ("g", {("t", 0): 1, ("t", 1): 10})
     other = progress.report("other", {("t", 0): 7})
-    assert [group for group, _ in admin.requests] == ["g", "other"]
-    admin.accept(0)
-    assert outcomes[0].result(5) is None
+    assert committer.asked() == ("other", {("t", 0): 7})
+    assert committer.requests.empty()
+    committer.answers["g"].put(None)
+    assert outcomes[0].result(30) is None
     assert not outcomes[1].done()
     # The three that waited went out as one, the newest offset of each partition in it.
-    assert admin.requests[2] == ("g", {("t", 0): 4, ("t", 1): 30})
-    admin.accept(2)
-    assert [outcome.result(5) for outcome in outcomes] == [None] * 4
+    assert committer.asked() == ("g", {("t", 0): 4, ("t", 1): 30})
+    committer.answers["g"].put(None)
+    assert [outcome.result(30) for outcome in outcomes] == [None] * 4
     assert not other.done()
     progress.report("g", {("t", 0): 5})
-    assert admin.requests[3] == ("g", {("t", 0): 5})
+    assert committer.asked() == ("g", {("t", 0): 5})
+    committer.answers["g"].put(None)
+    committer.answers["other"].put(None)
+    assert other.result(30) is None
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (KafkaException(KafkaError(KafkaError._TIMED_OUT)), BrokerUnavailableError),
+        (KafkaException(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)), AccessDeniedError),
+        (RuntimeError("closed"), BrokerError),
+    ],
+)
 def test_a_failure_is_told_logged_and_does_not_stop_the_next(
-    admin: FakeAdmin, progress: GroupProgress, caplog: pytest.LogCaptureFixture
+    committer: FakeCommitter,
+    progress: GroupProgress,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    kind: type[BrokerError],
 ) -> None:
+    caplog.set_level(logging.WARNING, logger="pbf_ray.kafka.group_progress")
     first, second = (progress.report("g", {("t", 0): n}) for n in (1, 2))
-    with caplog.at_level(logging.WARNING, logger="pbf_ray.kafka.group_progress"):
-        admin.answers[0].set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
-    assert isinstance(first.result(5), BrokerUnavailableError)
-    assert "progress of group g" in caplog.text
-    admin.answers[1].set_exception(
-        KafkaException(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))
-    )
-    problem = second.result(5)
-    assert isinstance(problem, AccessDeniedError)
-    assert problem.resource == "group g"
+    committer.answers["g"].put(error)
+    committer.answers["g"].put(None)
+    problem = first.result(30)
+    assert type(problem) is kind
+    assert "group g" in str(problem)
+    assert "progress of group g was not reported" in caplog.text
+    assert second.result(30) is None
 
 
-def test_nothing_to_report_asks_nobody(admin: FakeAdmin, progress: GroupProgress) -> None:
+def test_nothing_to_report_asks_nobody(committer: FakeCommitter, progress: GroupProgress) -> None:
     assert progress.report("g", {}).result(0) is None
-    assert admin.requests == []
+    assert committer.requests.empty()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,10 @@ from typing import Any
 import pytest
 
 from pbf_ray.contracts import OUTPUT_TABLES
-from pbf_ray.errors import OffsetsVanishedError
+from pbf_ray.errors import BrokerUnavailableError, OffsetsVanishedError
+from pbf_ray.streaming.broker_watch import BrokerWatch
+from pbf_ray.streaming.pace import Pace
+from pbf_ray.streaming.plan import PartitionId
 from pbf_ray.streaming.semantics import StreamSemantics
 from support.memory_world import SOURCES, Clock, MemoryStores, MemoryTopics, Steps, stream
 from support.oracle import Raw, assert_table, expected
@@ -451,3 +456,55 @@ def test_a_retired_build_in_strict_mode_is_restored_as_retired(tmp_path: Path) -
     world.settle()
     world.end()
     assert len(world.rows("quality_metrics")) == world.progress.accepted
+
+
+def test_time_in_which_the_brokers_were_away_is_no_silence(tmp_path: Path) -> None:
+    # What machines could not send meanwhile comes when they are back, and is not late.
+    away = Stream(tmp_path / "away", 2)
+    quiet = Stream(tmp_path / "quiet", 2)
+    for run in (away, quiet):
+        for partition in (0, 1):
+            run.send(partition, 100.0 + partition)
+        run.settle()
+        assert run.watermark() == 95.0
+    away.steps.pipeline._broker.away_us = 40_000_000
+    away.settle(after_s=41.0)
+    assert away.watermark() == 95.0
+    quiet.settle(after_s=41.0)
+    assert quiet.watermark() > 101.0, "silent for as long, with brokers that were there"
+    # The plan has it: a coordinator that starts anew decides the same.
+    away.restart()
+    away.send(0, 96.0)
+    away.settle(after_s=2.0)
+    assert away.progress.late == 0
+    # The silence goes on from where it stood.
+    away.settle(after_s=40.0)
+    assert away.watermark() > 101.0
+
+
+def test_a_watch_notes_how_long_the_brokers_were_away() -> None:
+    class Cluster:
+        def __init__(self) -> None:
+            self.away = False
+
+        def partitions(self) -> list[PartitionId]:
+            return [PartitionId("t", 0)]
+
+        def held(self, partitions: list[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
+            if self.away:
+                raise BrokerUnavailableError("broker:9092", "gone")
+            return dict.fromkeys(partitions, (0, 0))
+
+        def report(self, positions: Mapping[PartitionId, int]) -> None: ...
+
+    cluster = Cluster()
+    watch = BrokerWatch(cluster, Pace())
+    assert watch.look(time.monotonic())
+    assert watch.away_us == 0
+    cluster.away = True
+    assert not watch.look(time.monotonic() - 30.0)
+    assert not watch.look(time.monotonic())
+    cluster.away = False
+    assert watch.look(time.monotonic())
+    assert watch.away_us >= 30_000_000
+    assert not watch.away

@@ -1,0 +1,130 @@
+"""Brokers that die while records are sent and read: nothing is lost, nothing counts twice.
+
+Three brokers as ``deploy/kafka`` starts them; the stream is the command line's own process. What
+it and the producer say of the events is asserted as well, for people have to act on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pbf_ray.jobs.stream import StreamJob
+from pbf_ray.kafka.client import client_config
+from pbf_ray.kafka.offsets import ClusterView
+from pbf_ray.kafka.producer import RecordProducer
+from pbf_ray.kafka.topics import TopicSpec, create_topics
+from pbf_ray.streaming.job_topics import source_ids
+from services.kafka_cluster import KafkaCluster
+from support.feed import Feed
+from support.oracle import ExpectedTables, expected
+from support.read_back import read_back
+from support.stream_runs import assert_results, committed, settings_for, start_driver
+from support.workload import Workload
+
+WORKLOAD = Workload(60_000, seed=31, rows_per_layer=800)
+"""More than is sent: the feed ends when the test has seen what it wants to see."""
+PATIENCE_S = 120.0
+
+
+def until(holds: Callable[[], bool], what: Callable[[], str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"not in {PATIENCE_S} s: {what()}"
+        time.sleep(0.05)
+
+
+def test_brokers_die_alone_and_two_at_once(
+    kafka_cluster: KafkaCluster,
+    topic_name: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    ray_cluster: None,
+) -> None:
+    caplog.set_level(logging.WARNING, logger="pbf_ray.kafka")
+    servers = kafka_cluster.bootstrap_servers
+    demanding = f"{topic_name}-3"
+    create_topics(
+        client_config(servers),
+        [TopicSpec(topic_name, 6), TopicSpec(demanding, 1, min_insync_replicas=3)],
+    )
+    kafka_cluster.await_in_sync()
+    sources = source_ids(ClusterView(servers, [topic_name]))
+    settings = settings_for(servers, topic_name, tmp_path, epoch_max_rows=1_000)
+    output = tmp_path / "driver.log"
+    driver = start_driver(settings, before=["--log-level", "info"], output=output)
+
+    def said() -> str:
+        return output.read_text(encoding="utf-8")
+
+    def goes_on(records: int = 500) -> None:
+        """The stream commits further records: it reads, and the producer sends."""
+        goal = committed(settings) + records
+        until(lambda: committed(settings) >= goal or driver.poll() is not None, said)
+        assert driver.poll() is None, said()
+
+    feed = Feed(servers, topic_name, WORKLOAD.in_time(), per_s=300.0).start()
+    try:
+        goes_on()
+
+        kafka_cluster.kill(1)
+        with RecordProducer(servers) as producer:
+            # This topic wants a record on all three before it is acknowledged.
+            for number in range(10):
+                producer.send(demanding, None, b"%d" % number)
+            until(
+                lambda: (
+                    producer.flush(0.5) == 0
+                    or f"not enough replicas: {demanding}/0 has 2 of the 3" in caplog.text
+                ),
+                lambda: caplog.text,
+            )
+            assert (producer.sent, producer.failed, producer.waiting) == (0, 0, 10)
+            goes_on(1_500)  # the others can do without it
+            kafka_cluster.bring_back(1)
+            kafka_cluster.await_in_sync()
+            assert producer.flush(PATIENCE_S) == 0
+            assert (producer.sent, producer.failed) == (10, 0)
+        assert "records are acknowledged again" in caplog.text
+
+        kafka_cluster.kill(2)
+        goes_on(1_500)
+        caplog.clear()
+        heard = len(said())
+        kafka_cluster.kill(3)  # and of three only one is left: no majority, no further leader
+        until(lambda: "waiting for the broker" in said()[heard:], said)
+        until(lambda: "records wait and are sent again" in caplog.text, lambda: caplog.text)
+        assert driver.poll() is None
+        acknowledged, stands = feed.sent, committed(settings)
+        kafka_cluster.bring_back(2, wait=False)
+        kafka_cluster.bring_back(3, wait=False)
+        kafka_cluster.await_in_sync()
+        until(lambda: feed.sent > acknowledged, lambda: caplog.text)
+        until(lambda: committed(settings) > stands, said)
+        goes_on()
+        assert re.search(r"the broker is away, trying again .*(broker 3|broker 2, 3)", said())
+        assert "the broker answers again" in said()[heard:]
+        assert re.search(r"records wait and are sent again: .*broker (2|3)", caplog.text)
+        assert "records are acknowledged again" in caplog.text
+
+        feed.finish()
+        until(lambda: committed(settings) >= len(feed.handed), said)
+        driver.send_signal(signal.SIGINT)
+        assert driver.wait(PATIENCE_S) == 0, said()
+    finally:
+        if driver.poll() is None:
+            driver.kill()
+            driver.wait()
+    StreamJob(settings.replace({"stream.until_end": True})).run()
+    lying = read_back(servers, topic_name)
+    assert Counter((raw.key, raw.value) for raw in lying) == Counter(feed.handed)
+    wanted = expected(lying, job_id="equality", sources=sources, clock_s=time.time())
+    assert wanted.books["consumed"] == feed.sent > 5_000
+    assert_results(settings, ExpectedTables(wanted))
