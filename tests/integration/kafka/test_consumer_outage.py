@@ -26,9 +26,12 @@ def test_what_is_sent_and_consumed_goes_on_when_the_broker_is_back(
     create_topics(client_config(servers), specs)
     handled = Handled()
     told: list[Delivery] = []
-    options = ConsumerSettings(dead_letter_topic="dead", commit_interval_s=0.1)
+    # However long the broker takes to come back, nothing times out meanwhile.
+    options = ConsumerSettings(
+        dead_letter_topic="dead", commit_interval_s=0.1, session_timeout_s=280.0
+    )
     consumer = RecordConsumer(servers, ["t"], "g", handler=handled, options=options)
-    sending = ProducerSettings(buffer_bytes=100_000, max_block_s=0.2)
+    sending = ProducerSettings(buffer_bytes=100_000, max_block_s=0.2, delivery_timeout_s=600.0)
     producer = RecordProducer(servers, options=sending)
     with running(consumer) as [one]:
         for number in range(100):
@@ -55,7 +58,9 @@ def test_what_is_sent_and_consumed_goes_on_when_the_broker_is_back(
 
         apache_kafka.start()
         producer.close()
-        wait_until(lambda: one.metrics.processed == 100 + accepted, "those of the outage too")
+        wait_until(
+            lambda: one.metrics.processed == 100 + accepted, "those of the outage too", 120.0
+        )
         metrics = one.stop()
     assert producer.metrics().sent == len(told) == 100 + accepted
     assert producer.metrics().failed == 3  # those of the batch, of which its result has told
