@@ -135,9 +135,8 @@ class EventTimeTracker:
 
     def advance(self, plan: EpochPlan, summary: ReadSummary) -> EventTimeStep:
         """Take in one epoch; epochs come in order, without gaps."""
-        for build in self._builds.values():
-            for clock in build.partitions.values():
-                clock.seen_us += plan.away_us
+        for clock in (c for build in self._builds.values() for c in build.partitions.values()):
+            clock.seen_us += plan.away_us
         new_partitions = plan.ends.keys() - self._caught_up.keys()
         self._read_up_to(plan)
         self._note_rows(plan, summary)
@@ -165,12 +164,10 @@ class EventTimeTracker:
         phases: dict[BuildId, Phase] = {}
         for name, build in self._builds.items():
             newest = max(clock.newest for clock in build.partitions.values())
-            build.barrier = {}
-            build.layers_ahead = {}
+            build.barrier, build.layers_ahead = {}, {}
             build.watermark = max(build.watermark, math.nextafter(newest, math.inf))
             build.phase = Phase.QUIET
-            watermarks[name] = build.watermark
-            phases[name] = build.phase
+            watermarks[name], phases[name] = build.watermark, build.phase
         return EventTimeStep(watermarks, {}, phases)
 
     def would_move(self, plan: EpochPlan) -> bool:
