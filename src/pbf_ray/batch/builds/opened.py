@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from pbf_ray.batch.builds.inputs import InputFile, InputPath, find_inputs, version_of
+from pbf_ray.batch.builds.inputs import InputFile, InputPath, find_inputs, has_changed
 from pbf_ray.batch.builds.places import place_of
 from pbf_ray.batch.builds.tasks import ParseTask, ReadingOptions, split
 from pbf_ray.errors import BuildFileError, InputFileError
@@ -132,7 +132,7 @@ def _open(task: ParseTask) -> Opened:
     file, options = task.file, task.options
     place = place_of(file.url)
     try:
-        if version_of(file) != file.version:
+        if has_changed(file):
             raise BuildFileError(
                 file.url,
                 "it has changed since it was found",
@@ -180,9 +180,9 @@ def _open_copy(file: InputFile, options: ReadingOptions) -> Opened:
         )
     if file.members:
         folder = tempfile.TemporaryDirectory(prefix="pbf-ray-")
-        for url in file.members:
-            with (Path(folder.name) / Path(url).name).open("wb") as target:
-                _copy(url, target)
+        for member in file.members:
+            with (Path(folder.name) / member.file_name).open("wb") as target:
+                _copy(member.url, target)
         return Opened(_open_build(folder.name, file, options), folder, file.size)
     # A file without a name goes with the process, however that ends.
     copy = tempfile.TemporaryFile(prefix="pbf-ray-")  # noqa: SIM115 - it lives on
