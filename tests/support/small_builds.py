@@ -50,7 +50,10 @@ def output_table(folder: Path, table: str) -> pa.Table:
     parts = []
     for file in sorted((folder / table).rglob("*.parquet")):
         rows = pq.ParquetFile(file).read()
-        assert rows.schema.equals(BUILD_OUTPUTS[table], check_metadata=True), file
+        contract = BUILD_OUTPUTS[table]
+        assert rows.schema.names == contract.names, file
+        assert [field.metadata for field in rows.schema] == [field.metadata for field in contract]
+        rows = rows.cast(contract)  # Parquet calls the items of lists differently
         build = file.parent.name.removeprefix("build=")
         if file.parent.name != table:
             rows = rows.add_column(0, "build", pa.repeat(build, len(rows)))

@@ -89,7 +89,7 @@ def test_urls_of_other_file_systems(tmp_path: Path) -> None:
 
 
 def test_scan_files_of_one_folder_are_one_build(folder: Path, shared_data: Path) -> None:
-    scans = sorted((shared_data / "build_files" / "amxml").glob("*scan*.xml"))
+    scans = sorted((shared_data / "build_files" / "amsxml").glob("*_scan_*.xml"))
     place = folder / "b" / "scans"
     place.mkdir()
     for number, scan in enumerate(scans):

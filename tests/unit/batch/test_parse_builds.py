@@ -17,7 +17,7 @@ from pbf_ray.batch.builds import ParsedBuilds, ReadingOptions, parse_builds
 from pbf_ray.batch.builds.inputs import find_inputs
 from pbf_ray.batch.builds.opened import OpenedBuilds
 from pbf_ray.batch.builds.parsing import rows_of, schema_of
-from pbf_ray.batch.builds.tasks import ParseTask, split
+from pbf_ray.batch.builds.tasks import split
 from pbf_ray.batch.builds.vectors import vectors_of
 from pbf_ray.batch.local import LocalEngine
 from pbf_ray.buildplan import MachineTimes, plan_layers
@@ -306,10 +306,3 @@ def test_progress_counts_to_the_end(builds: Path, tmp_path: Path) -> None:
                  on_progress=seen.append)  # fmt: skip
     assert [step.tasks_done for step in seen] == list(range(seen[-1].tasks + 1))
     assert (seen[-1].failed, seen[-1].files) == (3, 4)
-
-
-def test_tasks_pickle(builds: Path) -> None:
-    import pickle
-
-    for task in split(find_inputs([builds]).files, ReadingOptions()):
-        assert isinstance(pickle.loads(pickle.dumps(task)), ParseTask)

@@ -42,6 +42,6 @@ def test_the_sizes_of_files_decide_how_many_tasks_there_are() -> None:
     assert [(task.part, task.parts) for task in tasks] == [
         (0, 2), (1, 2), (0, 1), (0, 3), (1, 3), (2, 3),
     ]  # fmt: skip
-    assert pickle.loads(pickle.dumps(tasks)) == tasks
+    assert pickle.loads(pickle.dumps(tasks)) == tasks  # noqa: S301 - our own
     with pytest.raises(ValueError, match="split_bytes"):
         split([file], ReadingOptions(), split_bytes=0)

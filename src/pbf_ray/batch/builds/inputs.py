@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -162,8 +163,15 @@ def _in_folder(place: Place, found: dict[str, Any]) -> Iterator[tuple[InputFile,
 
 
 def _file(place: Place, path: str, info: dict[str, Any]) -> InputFile:
-    said = ((key, str(info[key])) for key in _CHANGES if info.get(key) is not None)
+    said = ((key, _plain(info[key])) for key in _CHANGES if info.get(key) is not None)
     return InputFile(url=place.url_of(path), size=int(info["size"]), version=tuple(said))
+
+
+def _plain(value: object) -> str:
+    # The same file system may say a time as seconds here, and as a date there.
+    if isinstance(value, datetime):
+        value = value.timestamp()
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _named(files: Sequence[InputFile]) -> tuple[InputFile, ...]:
