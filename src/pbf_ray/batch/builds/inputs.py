@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from pbf_ray.batch.builds.places import Place, place_of
 from pbf_ray.errors import InputFileError, PbfRayError
 from pbf_ray.formats.sniffing import sniff
 
-__all__ = ["BUILD_SUFFIXES", "FoundInputs", "InputFile", "InputPath", "find_inputs", "version_of"]
+__all__ = ["BUILD_SUFFIXES", "FoundInputs", "InputFile", "InputPath", "find_inputs", "has_changed"]
 
 InputPath = str | os.PathLike[str]
 
@@ -24,6 +25,7 @@ BUILD_SUFFIXES: Final = frozenset(
 )
 """Suffixes of build files in a folder; XML is asked what it is."""
 
+_CHANGES: Final = ("mtime", "ETag", "etag", "LastModified", "created")
 _HEAD_BYTES: Final = 4096
 _MAGIC: Final = frozenset("*?[")
 
@@ -35,16 +37,17 @@ class InputFile:
     Attributes:
         url: Where it is: an absolute path, or a URL.
         size: Its bytes; of a folder, those of its files.
-        version: Changes when the file does.
+        version: What the file system says that changes with it, by name; not all of it is said
+            on every occasion.
         build: Name of its build in the output; empty until names are given.
-        members: Of a build that is a folder of one file per layer: their URLs, else empty.
+        members: Of a build that is a folder of one file per layer: those files, else empty.
     """
 
     url: str
     size: int
-    version: str
+    version: tuple[tuple[str, str], ...] = ()
     build: str = ""
-    members: tuple[str, ...] = ()
+    members: tuple[InputFile, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -98,20 +101,20 @@ def find_inputs(paths: Iterable[InputPath]) -> FoundInputs:
     )
 
 
-def version_of(file: InputFile) -> str:
-    """The version that a file has now; another than ``file.version`` if it has changed.
+def has_changed(file: InputFile) -> bool:
+    """Whether a file is not as it was when it was found.
 
     Raises:
         OSError: It is not there, or cannot be looked at.
     """
     if file.members:
-        versions = []
-        for url in file.members:
-            place = place_of(url)
-            versions.append(_file(place, place.path, place.info()).version)
-        return _digest(*versions)
+        return any(map(has_changed, file.members))
     place = place_of(file.url)
-    return _file(place, place.path, place.info()).version
+    now = _file(place, place.path, place.info())
+    before, after = dict(file.version), dict(now.version)
+    return now.size != file.size or any(
+        before[key] != after[key] for key in before.keys() & after.keys()
+    )
 
 
 def _found(place: Place) -> Iterator[tuple[InputFile, bool]]:
@@ -153,24 +156,22 @@ def _in_folder(place: Place, found: dict[str, Any]) -> Iterator[tuple[InputFile,
             InputFile(
                 url=place.url_of(folder),
                 size=sum(member.size for member in members),
-                version=_digest(*(member.version for member in members)),
-                members=tuple(member.url for member in members),
+                members=tuple(members),
             ),
             True,
         )
 
 
 def _file(place: Place, path: str, info: dict[str, Any]) -> InputFile:
-    changes = [info.get(key) for key in ("mtime", "ETag", "etag", "LastModified", "created")]
-    return InputFile(
-        url=place.url_of(path),
-        size=int(info["size"]),
-        version=_digest(str(info["size"]), *(str(value) for value in changes)),
-    )
+    said = ((key, _plain(info[key])) for key in _CHANGES if info.get(key) is not None)
+    return InputFile(url=place.url_of(path), size=int(info["size"]), version=tuple(said))
 
 
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+def _plain(value: object) -> str:
+    # The same file system may say a time as seconds here, and as a date there.
+    if isinstance(value, datetime):
+        value = value.timestamp()
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _named(files: Sequence[InputFile]) -> tuple[InputFile, ...]:
@@ -183,7 +184,7 @@ def _named(files: Sequence[InputFile]) -> tuple[InputFile, ...]:
         if by_stem[name] > 1:
             name = file.file_name
             if by_name[name] > 1 or by_stem.get(name):
-                name += f"-{_digest(file.url)[:8]}"
+                name += f"-{hashlib.sha256(file.url.encode()).hexdigest()[:8]}"
         named.append(replace(file, build=name))
     return tuple(named)
 

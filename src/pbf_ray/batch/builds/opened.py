@@ -10,24 +10,36 @@ import shutil
 import socket
 import tempfile
 import threading
+import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from pbf_ray.batch.builds.inputs import InputFile, InputPath, find_inputs, version_of
+from pbf_ray.batch.builds.inputs import InputFile, InputPath, find_inputs, has_changed
 from pbf_ray.batch.builds.places import place_of
 from pbf_ray.batch.builds.tasks import ParseTask, ReadingOptions, split
 from pbf_ray.errors import BuildFileError, InputFileError
 from pbf_ray.formats import BuildFile, open_build
 
-__all__ = ["Opened", "OpenedBuilds", "open_path", "open_task"]
+__all__ = ["LocalCopy", "Opened", "OpenedBuilds", "open_path", "open_task"]
 
 _MOST: Final = 4
 _COPY_BYTES: Final = 4 << 20
 
 _Key = tuple[InputFile, ReadingOptions]
-_Copy = IO[bytes] | tempfile.TemporaryDirectory[str]
+
+
+class LocalCopy:
+    """What keeps a local copy; the copy goes with it.
+
+    Args:
+        remove: Removes the copy.
+    """
+
+    def __init__(self, remove: Callable[[], None]) -> None:
+        weakref.finalize(self, remove)
 
 
 @dataclass
@@ -41,7 +53,7 @@ class Opened:
     """
 
     build: BuildFile
-    copy: _Copy | None = None
+    copy: LocalCopy | None = None
     copy_bytes: int = 0
 
 
@@ -132,7 +144,7 @@ def _open(task: ParseTask) -> Opened:
     file, options = task.file, task.options
     place = place_of(file.url)
     try:
-        if version_of(file) != file.version:
+        if has_changed(file):
             raise BuildFileError(
                 file.url,
                 "it has changed since it was found",
@@ -180,15 +192,18 @@ def _open_copy(file: InputFile, options: ReadingOptions) -> Opened:
         )
     if file.members:
         folder = tempfile.TemporaryDirectory(prefix="pbf-ray-")
-        for url in file.members:
-            with (Path(folder.name) / Path(url).name).open("wb") as target:
-                _copy(url, target)
-        return Opened(_open_build(folder.name, file, options), folder, file.size)
+        kept = LocalCopy(folder.cleanup)
+        for member in file.members:
+            with (Path(folder.name) / member.file_name).open("wb") as target:
+                _copy(member.url, target)
+        return Opened(_open_build(folder.name, file, options), kept, file.size)
     # A file without a name goes with the process, however that ends.
     copy = tempfile.TemporaryFile(prefix="pbf-ray-")  # noqa: SIM115 - it lives on
+    kept = LocalCopy(copy.close)
     _copy(file.url, copy)
     copy.flush()
-    return Opened(_open_build(f"/proc/self/fd/{copy.fileno()}", file, options), copy, file.size)
+    build = _open_build(f"/proc/self/fd/{copy.fileno()}", file, options)
+    return Opened(build, kept, file.size)
 
 
 def _copy(url: str, target: IO[bytes]) -> None:
