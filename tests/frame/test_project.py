@@ -66,7 +66,7 @@ def test_make_test_sets_everything_up_first(repository: Path) -> None:
     steps = _run("make", "-n", "-B", "test", cwd=repository).stdout
     order = [steps.index(step) for step in ("-m venv", "pip install", "fetch.py", "-m pytest")]
     assert order == sorted(order)
-    assert "[embedded]" in steps, "the demo's broker belongs to the set-up"
+    assert "[embedded,plot,spark]" in steps, "the demo's broker belongs to the set-up"
 
 
 def test_ci_runs_what_people_run(repository: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_lock_pins_everything_within_the_ranges(
         pins[canonicalize_name(found[1])] = found[2]
     wanted = {
         name: requirement
-        for group in ("run", "embedded", "dev")
+        for group in ("run", *project["project"]["optional-dependencies"], "dev")
         for name, requirement in _wanted(project, group).items()
     }
     for name, requirement in wanted.items():
@@ -128,7 +128,8 @@ def test_every_dependency_has_its_reason(repository: Path, project: dict[str, di
         cells = re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE)
         return {canonicalize_name(name) for cell in cells for name in re.findall(r"`(.+?)`", cell)}
 
-    assert rows(run) == {*_wanted(project, "run"), *_wanted(project, "embedded")}
+    groups = ("run", *project["project"]["optional-dependencies"])
+    assert rows(run) == {name for group in groups for name in _wanted(project, group)}
     assert rows(development) == set(_wanted(project, "dev"))
 
 
