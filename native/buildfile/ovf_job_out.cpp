@@ -13,6 +13,10 @@ namespace {
 constexpr std::string_view kKeptMetadata[] = {"job_creation_time_s", "version", "job_name",
                                               "author", "description"};
 
+// How another file was written, which says nothing of the build: left out without a word.
+constexpr std::string_view kOfTheFile[] = {"encoding",     "align",  "units_mm",
+                                           "dimension_mm", "layers", "block_offset"};
+
 template <typename Number>
 std::optional<Number> number_of(std::string_view text) {
     Number value{};
@@ -173,9 +177,11 @@ void name_job_losses(const Header& header, const JobLosses& lose) {
     if (header.format == "ovf") {
         return;  // all of its metadata is written, computed anew or among the raw bytes
     }
+    const auto has = [](const auto& keys, std::string_view key) {
+        return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
+    };
     for (const auto& pair : header.metadata) {
-        if (std::find(std::begin(kKeptMetadata), std::end(kKeptMetadata), pair.first) ==
-            std::end(kKeptMetadata)) {
+        if (!has(kKeptMetadata, pair.first) && !has(kOfTheFile, pair.first)) {
             lose("metadata " + pair.first);
         }
     }
