@@ -67,8 +67,3 @@ def test_a_suffix_does_not_overrule_bytes_that_are_read() -> None:
     with pytest.raises(BuildFileError) as raised:
         open_build(magic, name="part.rea")
     assert raised.value.code == "truncated"
-
-
-def test_a_damaged_archive_is_still_an_archive() -> None:
-    with pytest.raises(BuildFileError, match="QuantAM 5"):
-        open_build(b"PK\x03\x04 and no more", name="build.mtt")
