@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -67,7 +68,10 @@ def as_rows(session: SparkSession, tasks: Sequence[object]) -> DataFrame:
     """A frame with a partition per task, its one column ``task`` being the pickled task."""
     rows = [(bytearray(pickle.dumps(task)),) for task in tasks]
     parts = session.sparkContext.parallelize(rows, len(rows))
-    return session.createDataFrame(parts, "task binary")
+    with warnings.catch_warnings():
+        # It says so of a pandas 3 whenever it makes a frame, and no pandas is used here.
+        warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
+        return session.createDataFrame(parts, "task binary")
 
 
 @contextmanager

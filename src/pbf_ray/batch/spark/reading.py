@@ -39,12 +39,7 @@ def read_builds(
     from pyspark.sql.pandas.types import from_arrow_schema
 
     tasks = split(find_inputs(paths).files, options or ReadingOptions(), split_bytes=split_bytes)
-    plain = pa.schema(
-        [
-            pa.field(field.name, pa.string() if pa.types.is_dictionary(field.type) else field.type)
-            for field in schema_of(what)
-        ]
-    )
+    plain = pa.schema([pa.field(field.name, _plain(field.type)) for field in schema_of(what)])
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -53,3 +48,10 @@ def read_builds(
                     yield from table.cast(plain).to_batches()
 
     return as_rows(session, tasks).mapInArrow(read, from_arrow_schema(plain))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """A type that Spark has."""
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    return pa.list_(kind.value_type) if pa.types.is_fixed_size_list(kind) else kind
