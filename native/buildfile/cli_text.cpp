@@ -99,8 +99,14 @@ std::string_view Text::take_parameters() noexcept {
 
 std::size_t Text::count_commas() const noexcept {
     std::size_t commas = 0;
-    for (const char* at = at_; at != last_ && *at != '$' && *at != '/'; ++at) {
-        commas += *at == ',' ? 1U : 0U;
+    Text ahead(*this);
+    while (!ahead.at_end() && *ahead.at_ != '$') {
+        if (starts_comment(ahead.at_, ahead.last_)) {
+            ahead.skip_comment();
+            continue;
+        }
+        commas += *ahead.at_ == ',' ? 1U : 0U;
+        ++ahead.at_;
     }
     return commas;
 }

@@ -60,7 +60,7 @@ class Text {
         }
     }
 
-    // How many commas there are up to the next command or comment.
+    // How many commas there are up to the next command, but for those in comments.
     std::size_t count_commas() const noexcept;
 
     [[noreturn]] void fail(ErrorCode code, std::string message) const {

@@ -93,7 +93,7 @@ def ascii_geometries(draw: Draw) -> bytes:
         values[-2:] = values[:2]
     ids = [str(draw(st.integers(-(2**31) + 1, 2**31 - 1)))]
     ids += [str(draw(st.integers(0, 2)))] if contour else []
-    comma = draw(st.sampled_from([",", ",", " ,\n"]))
+    comma = draw(st.sampled_from([",", ",", " ,\n", "// a, b //,"]))
     words = [*ids, str(points), *values]
     return (b"$$POLYLINE/" if contour else b"$$HATCHES/") + comma.join(words).encode()
 

@@ -103,7 +103,9 @@ def write_build(
         report = _write(build, name, str(unfinished), format, allow_loss, options)
         unfinished.replace(place)
     except OSError as error:
-        raise BuildFileError(name, f"it cannot be written: {error.strerror}", code="io") from error
+        raise BuildFileError(
+            name, f"it cannot be written: {error.strerror or error}", code="io"
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
     return report

@@ -18,6 +18,9 @@ MOST_FILES = 200
 REAL = {"cli": "cli", "sli": "sli", "ovf": "ovf", "amxml": "amsxml"}
 """Folders of real files, by format."""
 
+# The first test builds the whole core with sanitizers: minutes, where others use the machine too.
+pytestmark = pytest.mark.timeout(1200)
+
 
 @pytest.fixture(scope="session")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -38,7 +41,7 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         check=False,
         env={**os.environ, "MAKEFLAGS": "", "MAKELEVEL": "0"},
-        timeout=280,
+        timeout=1100,
     )
     assert done.returncode == 0, done.stderr
     return out / "replay"

@@ -239,6 +239,14 @@ def test_wrong_counts_are_mended_only_where_that_is_asked_for() -> None:
     ]
 
 
+def test_comments_within_a_list_are_no_reason_to_mend_it() -> None:
+    body = "$$LAYER/1\n$$POLYLINE/1,0,3,0,0,1,0 // one, two // ,0,0 // three, four\n$$LAYER/2"
+    for on_damage in ("raise", "skip"):
+        tables = open_build(_ascii(body), on_damage=on_damage).to_arrow()  # type: ignore[arg-type]
+        assert tables.geometries["count"].to_pylist() == [3]
+        assert not tables.damage
+
+
 def test_layers_behind_damage_are_found_again() -> None:
     good = struct.pack("<Hii4f", 132, 1, 1, 0, 0, 1, 1)
     bad = struct.pack("<Hii4f", 132, 1, 1 << 30, 0, 0, 1, 1)
