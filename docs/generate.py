@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pbf_ray.config import Settings, describe, environment_names
-from pbf_ray.contracts import BUILD_PLAN_TABLES, OUTPUT_TABLES
+from pbf_ray.contracts import BUILD_OUTPUTS, BUILD_PLAN_TABLES, OUTPUT_TABLES
 from pbf_ray.decode import REASONS
 from pbf_ray.kafka.dead_letter_topic import DEAD_LETTER_HEADERS
 from pbf_ray.kafka.topic_specs import ALL_TOPICS
@@ -136,6 +136,24 @@ def _unit(field: pa.Field) -> str:
     return (field.metadata or {}).get(b"unit", b"").decode()
 
 
+def build_columns() -> str:
+    """Columns of the tables of build files, but for the plan's, which have a table of their own."""
+    plans = {id(schema) for schema in BUILD_PLAN_TABLES.values()}
+    rows = [
+        (
+            f"`{table}`",
+            f"`{field.name}`",
+            _type(field.type),
+            _unit(field),
+            "null" if field.nullable else "",
+        )
+        for table, schema in BUILD_OUTPUTS.items()
+        if id(schema) not in plans
+        for field in schema
+    ]
+    return _table(("table", "column", "type", "unit", "may be"), rows)
+
+
 def plan_columns() -> str:
     """Every column of the tables of a build's plan."""
     order: dict[str, pa.Field] = {}
@@ -238,6 +256,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "servers": servers,
     "tables": tables,
     "columns": columns,
+    "build_columns": build_columns,
     "plan_columns": plan_columns,
     "reasons": reasons,
     "topics": topics,

@@ -224,6 +224,9 @@ def test_what_a_task_raises_comes_back_as_it_was(
     with pytest.raises(PbfRayError, match="the disk is full") as caught:
         list(engine.run(fail, [1, 2, 3]))
     assert (type(caught.value), caught.value.free_bytes) == (PbfRayError, 0)
+    with pytest.raises(PbfRayError, match="a task failed: ZeroDivisionError") as unexpected:
+        list(engine.run(lambda task: task // 0, [1, 2, 3]))
+    assert "task // 0" in unexpected.value.traceback
 
 
 def test_the_job_runs_as_the_settings_say(

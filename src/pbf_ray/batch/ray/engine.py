@@ -12,6 +12,7 @@ import ray
 import ray.data
 from ray.data import DataContext
 
+from pbf_ray.batch.outcomes import attempt, result_of
 from pbf_ray.errors import PbfRayError
 
 __all__ = ["RayEngine"]
@@ -48,9 +49,13 @@ class RayEngine:
                 _Worker(work), batch_format="pyarrow", batch_size=1, num_cpus=1
             )
             for row in dataset.iter_rows():
-                yield pickle.loads(row["result"])  # noqa: S301 - made by our own workers
+                yield result_of(row["outcome"])
         except ray.exceptions.RayError as error:
-            raise _cause(error) from error
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise PbfRayError(
+                f"Ray failed: {type(error).__name__}: {lines[0] if lines else 'no reason given'}",
+                advice="see the logs of Ray; --engine local needs none",
+            ) from error
         finally:
             context.enable_progress_bars = shown
             logger.setLevel(level)
@@ -61,17 +66,5 @@ class _Worker:
         self._work = work
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        results = [self._work(pickle.loads(task)) for task in rows["task"].to_pylist()]  # noqa: S301
-        return pa.table({"result": pa.array(map(pickle.dumps, results), pa.binary())})
-
-
-def _cause(error: BaseException) -> PbfRayError:
-    """The error of ours that Ray has wrapped, or Ray's in one line."""
-    seen: BaseException | None = error
-    while seen is not None:
-        # Ray's own error is made to look like its cause as well.
-        if isinstance(seen, PbfRayError) and not isinstance(seen, ray.exceptions.RayError):
-            return seen
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    line = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-    return PbfRayError(f"a Ray task failed: {line}", advice="see the log of the worker")
+        outcomes = [attempt(self._work, task) for task in rows["task"].to_pylist()]
+        return pa.table({"outcome": pa.array(outcomes, pa.binary())})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
+from pbf_ray.batch.outcomes import attempt, result_of
 from pbf_ray.errors import PbfRayError
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ __all__ = ["SparkEngine", "as_rows", "spark_errors"]
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
-
-_FAILED = "error"
 
 
 class SparkEngine:
@@ -48,20 +47,12 @@ class SparkEngine:
         def do(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 for task in batch["task"].to_pylist():
-                    try:
-                        done: dict[str, object] = {"result": work(pickle.loads(task))}  # noqa: S301 - made below
-                    except PbfRayError as error:
-                        # Spark would give its text alone, in a traceback of Java.
-                        done = {_FAILED: error}
-                    yield pa.RecordBatch.from_pydict({"result": [pickle.dumps(done)]})
+                    yield pa.RecordBatch.from_pydict({"outcome": [attempt(work, task)]})
 
         with spark_errors():
-            rows = as_rows(self._session, tasks).mapInArrow(do, "result binary").collect()
+            rows = as_rows(self._session, tasks).mapInArrow(do, "outcome binary").collect()
         for row in rows:
-            done = pickle.loads(row["result"])  # noqa: S301 - made by our own workers
-            if _FAILED in done:
-                raise done[_FAILED]
-            yield done["result"]
+            yield result_of(bytes(row["outcome"]))
 
 
 def as_rows(session: SparkSession, tasks: Sequence[object]) -> DataFrame:
