@@ -33,7 +33,7 @@ class View:
     topics: MemoryTopics
     told: dict[tuple[str, int], int]
 
-    def describe(self) -> ClusterDescription:
+    def describe(self, *, patience_s: float | None = None) -> ClusterDescription:
         numbers = tuple(range(len(self.topics.records)))
         topic = TopicPartitions("ispm", "", numbers, SOURCES["ispm"])
         return ClusterDescription("cluster", {"ispm": topic})
