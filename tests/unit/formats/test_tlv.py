@@ -140,6 +140,19 @@ def builds(draw: st.DrawFn) -> tuple[list[Layer], dict, str]:
     return layers, header(format=variant, models=models, build_styles=styles), variant
 
 
+def test_a_large_float32_is_the_shortest_decimal_too() -> None:
+    style = {"model_id": 1, "build_style_id": 1, "focus_mm": 81698610.0, "laser_power_w": 1e30}
+    head = header(
+        format="mtt",
+        models=[{"model_id": 1, "name": "", "top_layer": None}],
+        build_styles=[style],
+    )
+    data, _ = written("mtt", [], head)
+    (found,) = open_build(data).header["build_styles"]
+    assert (found["focus_mm"], found["laser_power_w"]) == (81698610.0, 1e30)
+    assert_equal_to_reference(open_build(data), read_tlv(data))
+
+
 @given(builds(), st.sampled_from(["short", "long"]))
 def test_what_is_written_comes_back_to_the_bit(
     build: tuple[list[Layer], dict, str], lengths: str
