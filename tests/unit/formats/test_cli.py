@@ -36,7 +36,14 @@ def test_files_are_read_as_the_reference_reads_them(data: bytes) -> None:
     assert_equal_to_reference(_read(data), read_cli(data))
 
 
+PARAMETER_THAT_IS_NO_TEXT = (
+    b"$$HEADERSTART$$ASCII$$UNITS/1$$HEADEREND$$GEOMETRYSTART$$LAYER/1 $$PARAM\x80jump, x, 1\n"
+    b"$$PARAM/jump_delay,x,\xa0many \n$$HATCHES/0,0$$GEOMETRYEND"
+)
+
+
 @given(damaged(cli_files))
+@example(PARAMETER_THAT_IS_NO_TEXT)
 def test_damaged_files_are_refused_as_the_reference_refuses_them(data: bytes) -> None:
     native, reference = _or_error(_read, data), _or_error(read_cli, data)
     if isinstance(reference, BuildFileError) or isinstance(native, BuildFileError):

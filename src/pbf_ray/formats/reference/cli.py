@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from pbf_ray.formats.reference.build import ReferenceBuild, ReferenceGeometry, ReferenceLayer
-from pbf_ray.formats.reference.cli_text import INT32, NUMBER, CliText
+from pbf_ray.formats.reference.cli_text import BLANK, INT32, NUMBER, CliText, shown
 
 __all__ = ["read_cli"]
 
@@ -142,8 +142,8 @@ class _Reader(CliText):
 
     def read_ascii(self) -> None:
         """Finds layers and states first, as the core does, so that errors come in its order."""
-        state: dict[str, float | str] = {}
-        states: list[dict[str, float | str]] = []
+        state: dict[bytes, float | bytes] = {}
+        states: list[dict[bytes, float | bytes]] = []
         found: list[tuple[int, bytes, int, int | None]] = []  # geometries of the layers
         starts: list[int] = []
         at, end = self.header.end, len(self.data)
@@ -164,7 +164,7 @@ class _Reader(CliText):
                 style = states.index(state) + 1 if state else None
                 found.append((len(self.layers) - 1, word, at, style))
             elif word in (b"POWER", b"SPEED", b"FOCUS"):
-                state[word.decode()], at = self.number(at, len(self.data))
+                state[word], at = self.number(at, len(self.data))
             elif word == b"PARAM":
                 at = self.parameter(at, state)
             elif word == b"GEOMETRYEND":
@@ -178,12 +178,12 @@ class _Reader(CliText):
             self.layers[layer].geometries.append(replace(made, build_style_id=style))
         self.styles = [_style(number, one) for number, one in enumerate(states, 1)]
 
-    def parameter(self, at: int, state: dict[str, float | str]) -> int:
-        text, behind = self.parameters(at)
-        words = [word.strip() for word in text.split(",")]
+    def parameter(self, at: int, state: dict[bytes, float | bytes]) -> int:
+        _, behind = self.parameters(at)
+        words = [word.strip(BLANK) for word in self.data[at:behind].split(b",")]
         if len(words) < 2 or not words[0]:
             raise self.fail("bad_command", at, "no name and value")
-        state["PARAM/" + words[0]] = words[-1]
+        state[b"PARAM/" + words[0]] = words[-1]
         return behind
 
     def ascii_geometry(self, word: bytes, at: int, end: int) -> ReferenceGeometry:
@@ -214,23 +214,23 @@ class _Reader(CliText):
         return ReferenceGeometry(kind, model_id=model, **self.geometry(kind, values, offsets))
 
 
-def _style(number: int, state: dict[str, float | str]) -> dict[str, Any]:
+def _style(number: int, state: dict[bytes, float | bytes]) -> dict[str, Any]:
     parameters = {
-        name.removeprefix("PARAM/"): value
+        shown(name.removeprefix(b"PARAM/")): shown(value)
         for name, value in sorted(state.items())
-        if name.startswith("PARAM/")
+        if isinstance(value, bytes)
     }
     known: dict[str, float | None] = {"jump_speed": None, "jump_delay": None}
     for name in known:
-        text = str(parameters.get(name, ""))
+        text = parameters.get(name, "")
         if NUMBER.fullmatch(text.encode()) and math.isfinite(float(text)):
             known[name] = float(text)
             del parameters[name]
     return {
         "build_style_id": number,
-        "laser_power_w": state.get("POWER"),
-        "speed_mm_s": state.get("SPEED"),
-        "focus_mm": state.get("FOCUS"),
+        "laser_power_w": state.get(b"POWER"),
+        "speed_mm_s": state.get(b"SPEED"),
+        "focus_mm": state.get(b"FOCUS"),
         "jump_speed_mm_s": known["jump_speed"],
         "jump_delay_us": known["jump_delay"],
         "parameters": list(parameters.items()),

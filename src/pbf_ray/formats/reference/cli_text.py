@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats.reference.build import damage_in
 
-__all__ = ["BLANK", "INT32", "NUMBER", "CliText"]
+__all__ = ["BLANK", "INT32", "NUMBER", "CliText", "shown"]
 
 BLANK: Final = b" \t\n\v\f\r\0"
 NUMBER: Final = re.compile(rb"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
@@ -19,6 +19,11 @@ _WORD: Final = re.compile(rb"[A-Z]*")
 _QUOTED: Final = re.compile(rb'[^"\n]*')
 _END_OF_PARAMETERS: Final = re.compile(rb"\r|\n|//|\$\$[A-Z]|\Z")
 INT32: Final = 1 << 31
+
+
+def shown(text: bytes) -> str:
+    """Text of a file, whatever its encoding should have been."""
+    return text.decode("utf-8", "backslashreplace")
 
 
 @dataclass
@@ -108,8 +113,7 @@ class CliText:
     def parameters(self, at: int) -> tuple[str, int]:
         """Text to the end of the line, a comment, or a command; and where it ends."""
         found = cast("re.Match[bytes]", _END_OF_PARAMETERS.search(self.data, at))
-        text = self.data[at : found.start()].strip(BLANK)
-        return text.decode("utf-8", "backslashreplace"), found.start()
+        return shown(self.data[at : found.start()].strip(BLANK)), found.start()
 
     # Header.
 
