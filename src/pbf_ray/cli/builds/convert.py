@@ -12,7 +12,7 @@ from pbf_ray.errors import BuildFileError
 __all__ = ["convert_command"]
 
 
-@click.command("convert")
+@click.command("convert", short_help="Write a build file in another format.")
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False))
 @click.option("--format", "format_name", metavar="NAME", help="Format of OUT [default: by suffix].")

@@ -14,7 +14,7 @@ from pbf_ray.cli.streams import write_json
 __all__ = ["diff_command"]
 
 
-@click.command("diff")
+@click.command("diff", short_help="Compare two build files.")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option(

@@ -13,7 +13,7 @@ from pbf_ray.cli.streams import write_json
 __all__ = ["info_command"]
 
 
-@click.command("info")
+@click.command("info", short_help="Say what a build file holds.")
 @click.argument("file")
 @click.option("--full", is_flag=True, help="Read all layers: counts by kind, bounding box, damage.")
 @json_option

@@ -20,7 +20,7 @@ __all__ = ["parse_command"]
 _NOT_ALL_READ = 3
 
 
-@click.command("parse")
+@click.command("parse", short_help="Read build files, and write their tables as Parquet.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--output",

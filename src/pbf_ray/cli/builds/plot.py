@@ -14,7 +14,7 @@ from pbf_ray.errors import PbfRayError
 __all__ = ["plot_command"]
 
 
-@click.command("plot")
+@click.command("plot", short_help="Draw a layer.")
 @click.argument("file")
 @click.option(
     "--layer", type=click.IntRange(min=0), required=True, metavar="N", help="Number, from 0."

@@ -214,9 +214,11 @@ def _draw(
     for place, (value, name) in enumerate(names.items()):
         colour = _KIND_COLOURS[name] if by == "kind" else _COLOURS[place]
         _lines(axes, strokes, values == value, colour, name)
-    axes.legend(
+    legend = axes.legend(
         title=_LABEL[by] or None, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
     )
+    for line in legend.get_lines():
+        line.set_linewidth(1.5)  # what is drawn may be too thin to see alone
     return len(names)
 
 
