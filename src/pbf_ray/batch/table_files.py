@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pbf_ray.batch.builds.places import Place
+from pbf_ray.batch.places import Place
 from pbf_ray.errors import StoreUnavailableError
 
 __all__ = ["TableFile", "build_folder", "cannot_write", "part_name", "table_file"]
@@ -39,12 +39,15 @@ class TableFile:
     Args:
         file: An open stream of bytes.
         schema: The columns.
+        dictionary: Columns of few different values, where that is known.
 
     Attributes:
         rows: Rows so far.
     """
 
-    def __init__(self, file: Any, schema: pa.Schema) -> None:
+    def __init__(
+        self, file: Any, schema: pa.Schema, dictionary: Sequence[str] | None = None
+    ) -> None:
         vectors = set(_POINTS) <= set(schema.names)
         # Coordinates seldom repeat: split by byte they pack best, and fastest. Ids repeat always.
         how: dict[str, Any] = (
@@ -57,6 +60,8 @@ class TableFile:
             }
             if vectors
             else {}
+            if dictionary is None
+            else {"use_dictionary": list(dictionary)}
         )
         self._writer = pq.ParquetWriter(file, schema, compression="zstd", **how)
         self.rows = 0
@@ -73,8 +78,15 @@ class TableFile:
 
 
 @contextmanager
-def table_file(place: Place, schema: pa.Schema) -> Iterator[TableFile]:
+def table_file(
+    place: Place, schema: pa.Schema, *, dictionary: Sequence[str] | None = None
+) -> Iterator[TableFile]:
     """A new Parquet file at a place; its folder is made.
+
+    Args:
+        place: Where.
+        schema: The columns.
+        dictionary: Columns of few different values, where that is known.
 
     Raises:
         StoreUnavailableError: It cannot be written.
@@ -86,7 +98,7 @@ def table_file(place: Place, schema: pa.Schema) -> Iterator[TableFile]:
             # A column chunk is several small writes, each a call into Python without this.
             pa.BufferedOutputStream(pa.PythonFile(file, "w"), _BUFFER_BYTES) as stream,
         ):
-            table = TableFile(stream, schema)
+            table = TableFile(stream, schema, dictionary)
             try:
                 yield table
             finally:

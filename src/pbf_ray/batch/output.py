@@ -9,36 +9,55 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
-from pbf_ray.batch.builds.layout import cannot_write, part_name, table_file
-from pbf_ray.batch.builds.places import Place
-from pbf_ray.batch.builds.writing import StagedFile
-from pbf_ray.contracts import BUILD_OUTPUTS
+from pbf_ray.batch.places import Place
+from pbf_ray.batch.table_files import cannot_write, part_name, table_file
 from pbf_ray.errors import StoreContentError, StoreError
 
-__all__ = ["MANIFEST", "BuildsOutput"]
+__all__ = ["MANIFEST", "StagedFile", "TablesOutput"]
 
 MANIFEST: Final = "_manifest.json"
 _SUCCESS: Final = "_SUCCESS"
 _STAGING: Final = "_staging-"
 _VERSION: Final = 1
+_FIRST_CONTENT: Final = "parsed build files"  # of manifests that do not say so
 
 
-class BuildsOutput:
+@dataclass(frozen=True)
+class StagedFile:
+    """A file that a task has written.
+
+    Attributes:
+        name: What it will be called, below the output.
+        staged: Where it is until then, below the staging folder.
+        rows: Its rows.
+    """
+
+    name: str
+    staged: str
+    rows: int
+
+
+class TablesOutput:
     """A folder that holds what one run gave; another run over it replaces that.
 
     One run at a time may write to it.
 
     Args:
         place: The folder; made if it is not there.
+        schemas: The tables of a run: name and columns.
+        content: What a run gives, in words.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, schemas: Mapping[str, pa.Schema], content: str) -> None:
         self._place = place
+        self._schemas = dict(schemas)
+        self._content = content
         self._system = place.file_system
         self._run = secrets.token_hex(8)
 
@@ -60,9 +79,11 @@ class BuildsOutput:
             if names and MANIFEST not in names:
                 raise StoreContentError(
                     self._place.url,
-                    f"holds something else than parsed build files: {min(names)}",
+                    f"holds something else than {self._content}: {min(names)}",
                     advice="name another --output, or empty this one",
                 )
+            if MANIFEST in names:
+                self._check_content()
             for name in names:
                 if name.startswith(_STAGING):
                     self._system.rm((self._place / name).path, recursive=True)
@@ -75,7 +96,7 @@ class BuildsOutput:
     def write_table(self, name: str, table: pa.Table) -> StagedFile:
         """Write a table of the whole run to the staging folder."""
         staged = f"{name}/{part_name(0, 1)}"
-        with table_file(self.staging / staged, BUILD_OUTPUTS[name]) as file:
+        with table_file(self.staging / staged, self._schemas[name]) as file:
             file.write(table)
         return StagedFile(staged, staged, len(table))
 
@@ -104,7 +125,7 @@ class BuildsOutput:
                 )
             self._remove(_SUCCESS)
             self._say("replacing", files, summary)
-            for table in BUILD_OUTPUTS:
+            for table in self._schemas:
                 self._remove(table)
             self._move(files)
             self._say("complete", files, summary)
@@ -119,6 +140,20 @@ class BuildsOutput:
             self._remove(self.staging.path.rpartition("/")[2])
         except OSError as error:
             raise cannot_write(self._place.url, error) from error
+
+    def _check_content(self) -> None:
+        """A run of another kind would leave the tables of the one before beside its own."""
+        try:
+            manifest = json.loads(self._system.cat_file((self._place / MANIFEST).path))
+            content = manifest.get("content", _FIRST_CONTENT)
+        except (ValueError, AttributeError):
+            return  # a manifest that cannot be read: what it lists is replaced
+        if content != self._content:
+            raise StoreContentError(
+                self._place.url,
+                f"holds {content}, and not {self._content}",
+                advice="name another --output, or empty this one",
+            )
 
     def _names(self) -> set[str]:
         listed: Iterable[str] = self._system.ls(self._place.path, detail=False)
@@ -140,6 +175,7 @@ class BuildsOutput:
     ) -> None:
         manifest = {
             "version": _VERSION,
+            "content": self._content,
             "state": state,
             **(summary or {}),
             "files": [{"name": file.name, "rows": file.rows} for file in files],
