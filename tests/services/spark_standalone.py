@@ -95,6 +95,7 @@ class SparkStandalone:
         environment = {
             **os.environ,
             "SPARK_HOME": str(home),
+            "SPARK_SCALA_VERSION": "2.13",  # what its shell scripts find out
             "SPARK_LOCAL_IP": "127.0.0.1",
             "PYSPARK_PYTHON": sys.executable,
         }
