@@ -5,6 +5,7 @@
 The code is in ``pbf_ray.batch.spark.frames``.
 """
 
+from pbf_ray.batch.spark.conf import spark_conf
 from pbf_ray.batch.spark.frames import (
     calculate_quality_metrics,
     detect_anomalies,
@@ -12,4 +13,10 @@ from pbf_ray.batch.spark.frames import (
 )
 from pbf_ray.batch.spark.session import spark_session
 
-__all__ = ["calculate_quality_metrics", "detect_anomalies", "read_ispm", "spark_session"]
+__all__ = [
+    "calculate_quality_metrics",
+    "detect_anomalies",
+    "read_ispm",
+    "spark_conf",
+    "spark_session",
+]

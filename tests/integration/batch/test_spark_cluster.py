@@ -47,6 +47,7 @@ def test_records_of_kafka_on_a_standalone_cluster_and_in_this_process(
     start = ",".join(f"{number}:5" for number in range(3))
     end = ",".join(f"{number}:{offset}" for number, offset in enumerate(ends))
     place = f"kafka://{topic}?start={start}&end={end}"
+    every = expected(sent, job_id="job", sources={topic: source}, whole_input=True)
     with SparkStandalone(tmp_path / "cluster") as cluster:
         for engine in ("local", "spark"):
             output = tmp_path / engine
@@ -54,20 +55,49 @@ def test_records_of_kafka_on_a_standalone_cluster_and_in_this_process(
             assert wanted.books.items() <= books.items(), engine
             for name, table in output_tables(output).items():
                 assert_table(name, table, wanted.tables[name])
-    assert "Launched executor" in (tmp_path / "cluster" / "master.log").read_text() or list(
-        (tmp_path / "cluster" / "work").glob("app-*")
-    ), "an executor of the worker did it"
+        assert list((tmp_path / "cluster" / "work").glob("app-*/0")), "an executor did it"
+        ran = subprocess.run(
+            [sys.executable, "-c", READ, cluster.master, _jars(), kafka_broker, topic],
+            capture_output=True, text=True, check=False, timeout=280, env=_environment(),
+        )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-4000:]
+    rows, found = map(int, ran.stdout.split())
+    assert (rows, found) == (len(sent), len(every.tables["ispm_anomalies"]))
 
 
-def _run(broker: str, place: str, output: Path, engine: str, master: str) -> dict[str, int]:
+READ = """
+import sys
+from pbf_ray.compat.spark import detect_anomalies, read_ispm, spark_session
+
+master, jars, servers, topic = sys.argv[1:]
+conf = {"spark.jars": jars, "spark.executor.memory": "512m", "spark.sql.shuffle.partitions": "2"}
+with spark_session(master, conf=conf) as spark:
+    rows = read_ispm(spark, servers, topic).count()
+    first = {"startingOffsets": "earliest"}
+    stream = read_ispm(spark, servers, topic, streaming=True, options=first)
+    query = detect_anomalies(stream).writeStream.format("memory").queryName("found")
+    query.trigger(availableNow=True).start().awaitTermination()
+    print(rows, spark.table("found").count())
+"""
+"""A batch and a stream over the whole topic: how many records, and how many anomalies."""
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
+
+
+def _jars() -> str:
     jars = find_spark_kafka()
     assert jars is not None
     # Spark has the others of these jars itself.
     wanted = ("spark-sql-kafka", "spark-token-provider", "kafka-clients", "commons-pool2")
-    own = [str(jar) for jar in sorted(jars.glob("*.jar")) if jar.name.startswith(wanted)]
+    return ",".join(str(jar) for jar in sorted(jars.glob("*.jar")) if jar.name.startswith(wanted))
+
+
+def _run(broker: str, place: str, output: Path, engine: str, master: str) -> dict[str, int]:
     settings = {
         "job.name": "job",
-        "spark.jars": ",".join(own),
+        "spark.jars": _jars(),
         "spark.driver_memory": "512m",
         "spark.executor_memory": "512m",
         "spark.executor_cores": "2",
@@ -79,9 +109,8 @@ def _run(broker: str, place: str, output: Path, engine: str, master: str) -> dic
         command += ["--set", f"{key}={value}"]
     command += ["batch", "quality", "--input", place, "--output", str(output), "--engine", engine]
     command += ["--bootstrap-servers", broker, "--master", master, "--json"]
-    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
     ran = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=280, env=environment
+        command, capture_output=True, text=True, check=False, timeout=280, env=_environment()
     )
     assert ran.returncode == 0, ran.stderr[-4000:]
     result = json.loads(ran.stdout.splitlines()[-1])

@@ -363,11 +363,19 @@ def _key_head(job_id: str, source_id: str) -> str:
 
 
 def _of_topics(session: SparkSession, source: TopicRecords, work: QualityWork) -> DataFrame:
+    from pyspark.errors import AnalysisException
     from pyspark.sql import functions as f
 
     if not source.ranges:
         return session.createDataFrame([], f"{_PLACE_SCHEMA}, key binary, value binary")
-    frame = session.read.format("kafka").options(**kafka_options(source)).load()
+    try:
+        frame = session.read.format("kafka").options(**kafka_options(source)).load()
+    except AnalysisException as error:
+        raise PbfRayError(
+            f"Spark cannot read from Kafka: {str(error).splitlines()[0]}",
+            advice='set spark.packages = "org.apache.spark:spark-sql-kafka-0-10_2.13:VERSION", '
+            "with the version of Spark",
+        ) from error
     heads = [(topic, name, _key_head(work.job_id, name)) for topic, name in source.sources.items()]
     table = session.createDataFrame(heads, "topic string, source_id string, key_head string")
     stamped = f.when(f.col("timestampType") >= 0, f.col("timestamp")).alias("kafka_timestamp")
