@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from pbf_ray.batch.local import LocalEngine
 from pbf_ray.batch.output import StagedFile
 from pbf_ray.batch.quality.progress import QualityProgress
 from pbf_ray.batch.quality.slices import slices_of, uncounted, with_first_records
@@ -23,7 +24,8 @@ from pbf_ray.streaming.books import Books
 
 __all__ = ["TaskEngine", "TaskQuality"]
 
-_MOST_BUCKETS = 1024
+_MOST_BUCKETS: Final = 1024
+_FEW_BYTES: Final = 2 << 30
 
 
 class TaskEngine(Protocol):
@@ -71,7 +73,11 @@ class TaskQuality:
         slices = slices_of(
             source, split_bytes=options.split_bytes, split_records=options.split_records
         )
-        counts = dict(self._engine.run(CountLines(), uncounted(slices)))
+        pieces = uncounted(slices)
+        few = sum(piece.end - piece.begin for piece in pieces) < _FEW_BYTES
+        # Workers take longer to be told than to count these.
+        counter: TaskEngine = LocalEngine() if few else self._engine
+        counts = dict(counter.run(CountLines(), pieces))
         slices = with_first_records(slices, counts)
         buckets = max(1, min(_MOST_BUCKETS, len(slices)))
         work = QualityWork(
