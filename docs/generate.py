@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+from measured import RESULTS, conditions, measured_rows
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -251,6 +252,19 @@ def units() -> str:
     )
 
 
+def measured() -> str:
+    """What the benchmarks wrote down, a table for each of their files."""
+    parts = []
+    for path in sorted(RESULTS.glob("*.json")):
+        header = ("workload", "pbf_ray", "peers", "times as fast (min to max)")
+        parts.append(
+            f"### {path.stem.replace('_', ' ').capitalize()}\n\n"
+            f"`benchmarks/test_{path.stem}.py`; {conditions(path)}\n\n"
+            + _table(header, measured_rows(path))
+        )
+    return "\n".join(parts)
+
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "servers": servers,
@@ -265,6 +279,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "stages": stages,
     "rules": rules,
     "units": units,
+    "measured": measured,
 }
 """What may stand behind ``generated:``."""
 
