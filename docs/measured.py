@@ -14,6 +14,7 @@ _UNITS: Final = {
     "m_rows_per_s": "M rows/s",
     "m_vectors_per_s": "M vectors/s",
     "m_records_per_s": "M records/s",
+    "k_records_per_s": "k records/s",
     "mb_per_s": "MB/s",
 }
 
