@@ -26,6 +26,7 @@ from pbf_ray.batch.spark.expressions import (
     rolled,
 )
 from pbf_ray.batch.spark.record_frames import RecordFrames, hadoop_url, record_frames
+from pbf_ray.batch.spark.warned import without_pandas_warning
 from pbf_ray.batch.table_files import part_name
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.errors import MalformedRecordError
@@ -73,7 +74,7 @@ class SparkQuality:
             PbfRayError: What Spark said.
         """
         cached: list[DataFrame] = []
-        with spark_errors(), _settings(self._session):
+        with spark_errors(), without_pandas_warning(), _settings(self._session):
             try:
                 return self._run(source, work, on_progress, cached)
             finally:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from pbf_ray.batch.spark.warned import without_pandas_warning
 from pbf_ray.errors import PbfRayError
 from pbf_ray.optional import require
 
@@ -42,7 +43,8 @@ def spark_session(
         MissingDependencyError: PySpark is not installed.
         PbfRayError: There is no Java, or none that is new enough; or Spark does not start.
     """
-    sql = require("pyspark.sql", extra="spark", purpose="the Spark engine")
+    with without_pandas_warning():
+        sql = require("pyspark.sql", extra="spark", purpose="the Spark engine")
     running = sql.SparkSession.getActiveSession()
     if running is not None:
         yield running
@@ -69,7 +71,8 @@ def _started(master: str, builder: Any, conf: Mapping[str, str]) -> Iterator[Any
     for key, value in conf.items():
         builder = builder.config(key, value)
     try:
-        session = builder.getOrCreate()
+        with without_pandas_warning():
+            session = builder.getOrCreate()
     except Exception as error:
         line = next((text for text in str(error).splitlines() if text.strip()), "no reason given")
         raise PbfRayError(
