@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from pbf_ray.batch.places import place_of
 from pbf_ray.batch.quality.sources import FileRecords, RecordFile, RecordSource
 
 __all__ = [
+    "buckets_for",
     "LineSlice",
     "RowGroupSlice",
     "Slice",
@@ -22,7 +23,10 @@ __all__ = [
     "with_first_records",
 ]
 
-_CHUNK_BYTES = 8 << 20
+_CHUNK_BYTES: Final = 8 << 20
+_MOST_BUCKETS: Final = 1024
+_PACKED_GROWTH: Final = 10
+"""Bytes of records per byte of a compressed file, at a guess."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,21 @@ def _of_file(file: RecordFile, split_bytes: int) -> Iterator[Slice]:
         if at - first >= rows_per_part or number == len(file.row_groups) - 1:
             yield RowGroupSlice(file, tuple(groups), first)
             groups, first = [], at
+
+
+def buckets_for(source: RecordSource, slices: Sequence[Slice], *, split_bytes: int) -> int:
+    """Into how many parts records are split by layer: a part is about as large as a piece.
+
+    Args:
+        source: What is to be read.
+        slices: Its pieces.
+        split_bytes: Bytes of a file per piece, about.
+    """
+    packed = 0
+    if isinstance(source, FileRecords):
+        files = [file for file in source.files if file.packed or file.row_groups]
+        packed = sum(file.size for file in files) * _PACKED_GROWTH
+    return max(1, min(_MOST_BUCKETS, max(len(slices), -(-packed // split_bytes))))
 
 
 def uncounted(slices: Sequence[Slice]) -> list[LineSlice]:

@@ -8,7 +8,12 @@ from typing import Any, Final, Protocol
 from pbf_ray.batch.local import LocalEngine
 from pbf_ray.batch.output import StagedFile
 from pbf_ray.batch.quality.progress import QualityProgress
-from pbf_ray.batch.quality.slices import slices_of, uncounted, with_first_records
+from pbf_ray.batch.quality.slices import (
+    buckets_for,
+    slices_of,
+    uncounted,
+    with_first_records,
+)
 from pbf_ray.batch.quality.sources import RecordSource
 from pbf_ray.batch.quality.steps import (
     CountLines,
@@ -24,7 +29,6 @@ from pbf_ray.streaming.books import Books
 
 __all__ = ["TaskEngine", "TaskQuality"]
 
-_MOST_BUCKETS: Final = 1024
 _FEW_BYTES: Final = 2 << 30
 
 
@@ -79,7 +83,7 @@ class TaskQuality:
         counter: TaskEngine = LocalEngine() if few else self._engine
         counts = dict(counter.run(CountLines(), pieces))
         slices = with_first_records(slices, counts)
-        buckets = max(1, min(_MOST_BUCKETS, len(slices)))
+        buckets = buckets_for(source, slices, split_bytes=options.split_bytes)
         work = QualityWork(
             work.staging, work.job_id, work.clock_us, work.semantics, work.sources, buckets
         )

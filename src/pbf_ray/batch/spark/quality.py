@@ -238,8 +238,11 @@ def _books(files: list[StagedFile], staging: Place, consumed: int, dropped: int)
 @contextmanager
 def _settings(session: SparkSession) -> Iterator[None]:
     """Set what decides results while a run lasts."""
-    before: dict[str, Any] = {key: session.conf.get(key, None) for key in _OUR_SETTINGS}
-    for key, value in _OUR_SETTINGS.items():
+    # How files are cut must not follow executors that come and go: lines are counted by these cuts.
+    cuts = session.conf.get("spark.sql.shuffle.partitions")
+    ours = {**_OUR_SETTINGS, "spark.sql.files.minPartitionNum": str(cuts)}
+    before: dict[str, Any] = {key: session.conf.get(key, None) for key in ours}
+    for key, value in ours.items():
         session.conf.set(key, value)
     try:
         yield
