@@ -9,7 +9,7 @@ STAMP := $(VENV)/.set-up
 CORE := $(VENV)/.native-built
 NATIVE := $(wildcard native/core/* native/buildfile/* native/bind/* native/decode/* native/bind_decode/*)
 # What is fuzzed: formats with a corpus. Findings stay in native/fuzz/build.
-FORMATS := $(notdir $(wildcard tests/data/build_files/corpus/*))
+FORMATS := $(notdir $(wildcard tests/data/build_files/corpus/*)) records
 FUZZ_SECONDS ?= 60
 # Test files are shared out to so many processes, each with its own broker and Ray.
 TEST_PROCESSES ?= 2
@@ -17,7 +17,7 @@ SHARED_OUT := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-re
 SOURCES := src tests examples benchmarks docs deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services demo test check lint unit bench chaos soak fuzz wheel docs lock clean
+.PHONY: help setup services demo test check lint unit bench chaos soak fuzz property wheel docs lock clean
 
 help: ## What there is (this)
 	@echo "pbf_ray: from Kafka to layer quality on Ray. First: make demo"
@@ -83,11 +83,14 @@ chaos: setup services ## Kill workers and brokers at random instants, for longer
 soak: setup services ## 5 million records through a bounded run: counts, books, flat memory
 	@$(PY) -m pytest tests/soak --capture=no --timeout=14400 $(ARGS)
 
-fuzz: ## Search for inputs that break the readers of build files, FUZZ_SECONDS each (needs clang)
+fuzz: ## Search for inputs that break the readers of build files and records (needs clang)
 	@for format in $(FORMATS); do \
 		$(MAKE) --no-print-directory -C native/fuzz search FORMAT=$$format SECONDS=$(FUZZ_SECONDS) \
 			|| exit 1; \
 	done
+
+property: setup ## Compare the C++ reader of records with its reference, for longer than the tests
+	@HYPOTHESIS_PROFILE=long $(PY) -m pytest tests/unit/decode --timeout=0 $(ARGS)
 
 wheel: setup ## Build the wheel and the source package into dist/
 	@rm -rf build dist

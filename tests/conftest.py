@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["support.brokers"]
+pytest_plugins = ["support.brokers", "support.fuzzing"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI") == "true"
@@ -16,6 +16,7 @@ CI = os.environ.get("CI") == "true"
 # Hypothesis has a profile "ci" of its own, which always tries the same examples: not ours.
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=False, print_blob=True)
+settings.register_profile("long", deadline=None, max_examples=20_000)
 settings.register_profile("fast", deadline=None, max_examples=20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if CI else "dev"))
 
