@@ -32,7 +32,7 @@ class DecodeResult:
         flagged: bool, per row of ``table`` whether a field could not be converted and is null
             while the others stand.
         exact: How many values the exact reader had to read, the fast one being in doubt. It takes
-            a few times as long: what sends mostly such records can be sped up at the source.
+            three to four times as long: what sends mostly such records can be sped up at the source.
     """
 
     table: pa.Table
