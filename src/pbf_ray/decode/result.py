@@ -31,8 +31,8 @@ class DecodeResult:
         indices: int64, per row of ``table`` the index of its value.
         flagged: bool, per row of ``table`` whether a field could not be converted and is null
             while the others stand.
-        exact: How many values the exact reader had to read, the fast one being in doubt. It takes
-            three to four times as long: what sends mostly such records can be sped up at the source.
+        exact: How many values the exact reader had to read, the fast one being in doubt: three
+            to four times slower. What sends mostly such records can be sped up at the source.
     """
 
     table: pa.Table
