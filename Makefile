@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 60
 SOURCES := src tests examples benchmarks docs deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services demo test check lint unit bench chaos soak fuzz wheel docs lock clean
+.PHONY: help setup services demo test check lint unit bench chaos soak fuzz property wheel docs lock clean
 
 help: ## What there is (this)
 	@echo "pbf_ray: from Kafka to layer quality on Ray. First: make demo"
@@ -23,6 +23,7 @@ help: ## What there is (this)
 	@echo
 	@echo "  PYTHON=...       interpreter for a new environment (default: the first of 3.11 or newer)"
 	@echo "  FUZZ_SECONDS=60  how long make fuzz searches in each format"
+	@echo "  PROPERTY_ROUNDS=100  how many times the usual search make property makes"
 	@echo "  ARGS='...'       further arguments: make demo ARGS=--json, make test ARGS='-k replay'"
 
 setup: $(STAMP) $(CORE) ## Make .venv with pbf_ray, the demo's broker and the development tools
@@ -84,6 +85,9 @@ fuzz: ## Search for inputs that break the readers of build files, FUZZ_SECONDS e
 		$(MAKE) --no-print-directory -C native/fuzz search FORMAT=$$format SECONDS=$(FUZZ_SECONDS) \
 			|| exit 1; \
 	done
+
+property: setup ## Search for long where results differ from PySpark (needs Java 17)
+	@HYPOTHESIS_PROFILE=long $(PY) -m pytest tests/integration/semantics --timeout=0 $(ARGS)
 
 wheel: setup ## Build the wheel and the source package into dist/
 	@rm -rf build dist

@@ -6,9 +6,11 @@ A page has the place of a table marked: ``<!-- generated: settings -->`` before 
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -251,6 +253,50 @@ def units() -> str:
     )
 
 
+def marked_tests() -> dict[int, list[str]]:
+    """Per item of the list of semantics the tests that are marked with it.
+
+    Raises:
+        ValueError: A mark holds something else than numbers and ranges of numbers.
+    """
+    tests: dict[int, list[str]] = {}
+    for file in sorted((DOCS.parent / "tests").rglob("test_*.py")):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef):
+                for item in _marks(node):
+                    tests.setdefault(item, []).append(f"{file.stem}::{node.name}")
+    return tests
+
+
+def _marks(test: ast.FunctionDef) -> Iterable[int]:
+    for mark in test.decorator_list:
+        if not (isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.semantics"):
+            continue
+        for argument in mark.args:
+            text = ast.unparse(argument)
+            numbers = re.fullmatch(r"\*range\((\d+), (\d+)\)", text)
+            if numbers:
+                yield from range(int(numbers[1]), int(numbers[2]))
+            elif text.isdecimal():
+                yield int(text)
+            else:
+                raise ValueError(f"{test.name}: mark semantics({text}) names no items")
+
+
+def semantics() -> str:
+    """Every item of the list of semantics, and the tests that show it."""
+    said = tomllib.loads((DOCS / "semantics_items.toml").read_text(encoding="utf-8"))
+    sections, differs, argued = said["sections"], said["differs"], said["argued"]
+    tests = marked_tests()
+    rows: list[tuple[str, ...]] = []
+    for item, what in said["items"].items():
+        if item in sections:
+            rows.append(("", f"**{sections[item]}**", "", ""))
+        shown = "<br>".join(f"`{name}`" for name in tests.get(int(item), []))
+        rows.append((item, what, differs.get(item, ""), shown or f"none: {argued[item]}"))
+    return _table(("item", "PySpark", "but", "shown by"), rows)
+
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "servers": servers,
@@ -265,6 +311,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "stages": stages,
     "rules": rules,
     "units": units,
+    "semantics": semantics,
 }
 """What may stand behind ``generated:``."""
 

@@ -1,14 +1,12 @@
-"""One Ray and one small Spark for all tests of this folder."""
+"""One Ray for all tests of this folder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pbf_ray.batch.spark import spark_session
 from pbf_ray.engine.cluster import connect, disconnect
 
 
@@ -22,11 +20,3 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     if connected:
         disconnect()
-
-
-@pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
-    """A Spark session of two threads."""
-    conf = {"spark.driver.memory": "512m", "spark.sql.shuffle.partitions": "2"}
-    with spark_session("local[2]", app_name="tests", conf=conf) as session:
-        yield session
