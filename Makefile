@@ -11,6 +11,9 @@ NATIVE := $(wildcard native/core/* native/buildfile/* native/bind/* native/decod
 # What is fuzzed: formats with a corpus. Findings stay in native/fuzz/build.
 FORMATS := $(notdir $(wildcard tests/data/build_files/corpus/*))
 FUZZ_SECONDS ?= 60
+# Test files are shared out to so many processes, each with its own broker and Ray.
+TEST_PROCESSES ?= 2
+SHARED_OUT := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder
 SOURCES := src tests examples benchmarks docs deploy
 
 .DEFAULT_GOAL := help
@@ -23,6 +26,7 @@ help: ## What there is (this)
 	@echo
 	@echo "  PYTHON=...       interpreter for a new environment (default: the first of 3.11 or newer)"
 	@echo "  FUZZ_SECONDS=60  how long make fuzz searches in each format"
+	@echo "  TEST_PROCESSES=2 how many processes share the test files (0: this one)"
 	@echo "  PROPERTY_ROUNDS=100  how many times the usual search make property makes"
 	@echo "  ARGS='...'       further arguments: make demo ARGS=--json, make test ARGS='-k replay'"
 
@@ -58,7 +62,7 @@ demo: setup ## Run the main job on a simulated machine, nothing else to install
 	@$(VENV)/bin/pbf-ray demo $(ARGS)
 
 test: setup services ## Run the whole test suite
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
 check: lint unit ## Style, types, floors and the fast tests: before every commit
 
@@ -69,7 +73,7 @@ lint: setup
 	@$(VENV)/bin/lint-imports --no-cache
 
 unit: setup
-	@HYPOTHESIS_PROFILE=fast $(PY) -m pytest tests/unit tests/frame -m 'not slow' --quiet $(ARGS)
+	@HYPOTHESIS_PROFILE=fast $(PY) -m pytest tests/unit tests/frame -m 'not slow' --quiet $(SHARED_OUT) $(ARGS)
 
 bench: setup ## Run the benchmarks; they write benchmarks/results/*.json
 	@$(PY) -m pytest benchmarks --capture=no --timeout=0 $(ARGS)

@@ -6,19 +6,19 @@ A page has the place of a table marked: ``<!-- generated: settings -->`` before 
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+from measured import RESULTS, conditions, measured_rows
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from semantics_items import item_rows
 
 from pbf_ray.config import Settings, describe, environment_names
 from pbf_ray.contracts import BUILD_OUTPUTS, BUILD_PLAN_TABLES, OUTPUT_TABLES
@@ -253,48 +253,22 @@ def units() -> str:
     )
 
 
-def marked_tests() -> dict[int, list[str]]:
-    """Per item of the list of semantics the tests that are marked with it.
-
-    Raises:
-        ValueError: A mark holds something else than numbers and ranges of numbers.
-    """
-    tests: dict[int, list[str]] = {}
-    for file in sorted((DOCS.parent / "tests").rglob("test_*.py")):
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef):
-                for item in _marks(node):
-                    tests.setdefault(item, []).append(f"{file.stem}::{node.name}")
-    return tests
-
-
-def _marks(test: ast.FunctionDef) -> Iterable[int]:
-    for mark in test.decorator_list:
-        if not (isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.semantics"):
-            continue
-        for argument in mark.args:
-            text = ast.unparse(argument)
-            numbers = re.fullmatch(r"\*range\((\d+), (\d+)\)", text)
-            if numbers:
-                yield from range(int(numbers[1]), int(numbers[2]))
-            elif text.isdecimal():
-                yield int(text)
-            else:
-                raise ValueError(f"{test.name}: mark semantics({text}) names no items")
-
-
 def semantics() -> str:
     """Every item of the list of semantics, and the tests that show it."""
-    said = tomllib.loads((DOCS / "semantics_items.toml").read_text(encoding="utf-8"))
-    sections, differs, argued = said["sections"], said["differs"], said["argued"]
-    tests = marked_tests()
-    rows: list[tuple[str, ...]] = []
-    for item, what in said["items"].items():
-        if item in sections:
-            rows.append(("", f"**{sections[item]}**", "", ""))
-        shown = "<br>".join(f"`{name}`" for name in tests.get(int(item), []))
-        rows.append((item, what, differs.get(item, ""), shown or f"none: {argued[item]}"))
-    return _table(("item", "PySpark", "but", "shown by"), rows)
+    return _table(("item", "PySpark", "but", "shown by"), item_rows())
+
+
+def measured() -> str:
+    """What the benchmarks wrote down, a table for each of their files."""
+    parts = []
+    for path in sorted(RESULTS.glob("*.json")):
+        header = ("workload", "pbf_ray", "peers", "times as fast (min to max)")
+        parts.append(
+            f"### {path.stem.replace('_', ' ').capitalize()}\n\n"
+            f"`benchmarks/test_{path.stem}.py`; {conditions(path)}\n\n"
+            + _table(header, measured_rows(path))
+        )
+    return "\n".join(parts)
 
 
 TABLES: Final[dict[str, Callable[[], str]]] = {
@@ -312,6 +286,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "rules": rules,
     "units": units,
     "semantics": semantics,
+    "measured": measured,
 }
 """What may stand behind ``generated:``."""
 

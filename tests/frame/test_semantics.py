@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
+from semantics_items import marked_tests
 
 ITEMS = set(range(1, 73))
 
@@ -19,14 +18,8 @@ def said(repository: Path) -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def marked(repository: Path) -> dict[int, list[str]]:
-    place = repository / "docs" / "generate.py"
-    spec = importlib.util.spec_from_file_location("generate", place)
-    assert spec is not None
-    assert spec.loader is not None
-    generate: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    return generate.marked_tests()
+def marked() -> dict[int, list[str]]:
+    return marked_tests()
 
 
 def test_all_items_have_their_line_and_no_others(said: dict[str, dict[str, str]]) -> None:
