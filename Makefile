@@ -27,6 +27,7 @@ help: ## What there is (this)
 	@echo "  PYTHON=...       interpreter for a new environment (default: the first of 3.11 or newer)"
 	@echo "  FUZZ_SECONDS=60  how long make fuzz searches in each format"
 	@echo "  TEST_PROCESSES=2 how many processes share the test files (0: this one)"
+	@echo "  PROPERTY_ROUNDS=100  how many times the usual search make property makes"
 	@echo "  ARGS='...'       further arguments: make demo ARGS=--json, make test ARGS='-k replay'"
 
 setup: $(STAMP) $(CORE) ## Make .venv with pbf_ray, the demo's broker and the development tools
@@ -89,8 +90,8 @@ fuzz: ## Search for inputs that break the readers of build files and records (ne
 			|| exit 1; \
 	done
 
-property: setup ## Compare the C++ reader of records with its reference, for longer than the tests
-	@HYPOTHESIS_PROFILE=long $(PY) -m pytest tests/unit/decode --timeout=0 $(ARGS)
+property: setup ## Search for long where results differ from PySpark, or C++ from its reference (Java 17)
+	@HYPOTHESIS_PROFILE=long $(PY) -m pytest tests/integration/semantics tests/unit/decode --timeout=0 $(ARGS)
 
 wheel: setup ## Build the wheel and the source package into dist/
 	@rm -rf build dist

@@ -18,6 +18,7 @@ from measured import RESULTS, conditions, measured_rows
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from semantics_items import item_rows
 
 from pbf_ray.config import Settings, describe, environment_names
 from pbf_ray.contracts import BUILD_OUTPUTS, BUILD_PLAN_TABLES, OUTPUT_TABLES
@@ -252,6 +253,11 @@ def units() -> str:
     )
 
 
+def semantics() -> str:
+    """Every item of the list of semantics, and the tests that show it."""
+    return _table(("item", "PySpark", "but", "shown by"), item_rows())
+
+
 def measured() -> str:
     """What the benchmarks wrote down, a table for each of their files."""
     parts = []
@@ -279,6 +285,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "stages": stages,
     "rules": rules,
     "units": units,
+    "semantics": semantics,
     "measured": measured,
 }
 """What may stand behind ``generated:``."""
