@@ -16,7 +16,6 @@ CI = os.environ.get("CI") == "true"
 # Hypothesis has a profile "ci" of its own, which always tries the same examples: not ours.
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=False, print_blob=True)
-settings.register_profile("long", deadline=None, max_examples=20_000)
 settings.register_profile("fast", deadline=None, max_examples=20)
 settings.register_profile("long", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if CI else "dev"))
