@@ -9,12 +9,15 @@ STAMP := $(VENV)/.set-up
 CORE := $(VENV)/.native-built
 NATIVE := $(wildcard native/core/* native/buildfile/* native/bind/* native/decode/* native/bind_decode/*)
 # What is fuzzed: formats with a corpus. Findings stay in native/fuzz/build.
-FORMATS := $(notdir $(wildcard tests/data/build_files/corpus/*))
+FORMATS := $(notdir $(wildcard tests/data/build_files/corpus/*)) records
 FUZZ_SECONDS ?= 60
+# Test files are shared out to so many processes, each with its own broker and Ray.
+TEST_PROCESSES ?= 2
+SHARED_OUT := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder
 SOURCES := src tests examples benchmarks docs deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services demo test check lint unit bench chaos soak fuzz wheel docs lock clean
+.PHONY: help setup services demo test check lint unit bench chaos soak fuzz property wheel docs lock clean
 
 help: ## What there is (this)
 	@echo "pbf_ray: from Kafka to layer quality on Ray. First: make demo"
@@ -23,6 +26,8 @@ help: ## What there is (this)
 	@echo
 	@echo "  PYTHON=...       interpreter for a new environment (default: the first of 3.11 or newer)"
 	@echo "  FUZZ_SECONDS=60  how long make fuzz searches in each format"
+	@echo "  TEST_PROCESSES=2 how many processes share the test files (0: this one)"
+	@echo "  PROPERTY_ROUNDS=100  how many times the usual search make property makes"
 	@echo "  ARGS='...'       further arguments: make demo ARGS=--json, make test ARGS='-k replay'"
 
 setup: $(STAMP) $(CORE) ## Make .venv with pbf_ray, the demo's broker and the development tools
@@ -57,7 +62,7 @@ demo: setup ## Run the main job on a simulated machine, nothing else to install
 	@$(VENV)/bin/pbf-ray demo $(ARGS)
 
 test: setup services ## Run the whole test suite
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
 check: lint unit ## Style, types, floors and the fast tests: before every commit
 
@@ -68,7 +73,7 @@ lint: setup
 	@$(VENV)/bin/lint-imports --no-cache
 
 unit: setup
-	@HYPOTHESIS_PROFILE=fast $(PY) -m pytest tests/unit tests/frame tests/conformance -m 'not slow' --quiet $(ARGS)
+	@HYPOTHESIS_PROFILE=fast $(PY) -m pytest tests/unit tests/frame tests/conformance -m 'not slow' --quiet $(SHARED_OUT) $(ARGS)
 
 bench: setup ## Run the benchmarks; they write benchmarks/results/*.json
 	@$(PY) -m pytest benchmarks --capture=no --timeout=0 $(ARGS)
@@ -79,11 +84,14 @@ chaos: setup services ## Kill workers and brokers at random instants, for longer
 soak: setup services ## 5 million records through a bounded run: counts, books, flat memory
 	@$(PY) -m pytest tests/soak --capture=no --timeout=14400 $(ARGS)
 
-fuzz: ## Search for inputs that break the readers of build files, FUZZ_SECONDS each (needs clang)
+fuzz: ## Search for inputs that break the readers of build files and records (needs clang)
 	@for format in $(FORMATS); do \
 		$(MAKE) --no-print-directory -C native/fuzz search FORMAT=$$format SECONDS=$(FUZZ_SECONDS) \
 			|| exit 1; \
 	done
+
+property: setup ## Search for long where results differ from PySpark, or C++ from its reference (Java 17)
+	@HYPOTHESIS_PROFILE=long $(PY) -m pytest tests/integration/semantics tests/unit/decode --timeout=0 $(ARGS)
 
 wheel: setup ## Build the wheel and the source package into dist/
 	@rm -rf build dist

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+from measured import RESULTS, conditions, measured_rows
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from semantics_items import item_rows
 
 from pbf_ray.config import Settings, describe, environment_names
 from pbf_ray.contracts import BUILD_OUTPUTS, BUILD_PLAN_TABLES, OUTPUT_TABLES
@@ -251,6 +253,24 @@ def units() -> str:
     )
 
 
+def semantics() -> str:
+    """Every item of the list of semantics, and the tests that show it."""
+    return _table(("item", "PySpark", "but", "shown by"), item_rows())
+
+
+def measured() -> str:
+    """What the benchmarks wrote down, a table for each of their files."""
+    parts = []
+    for path in sorted(RESULTS.glob("*.json")):
+        header = ("workload", "pbf_ray", "peers", "times as fast (min to max)")
+        parts.append(
+            f"### {path.stem.replace('_', ' ').capitalize()}\n\n"
+            f"`benchmarks/test_{path.stem}.py`; {conditions(path)}\n\n"
+            + _table(header, measured_rows(path))
+        )
+    return "\n".join(parts)
+
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "servers": servers,
@@ -265,6 +285,8 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "stages": stages,
     "rules": rules,
     "units": units,
+    "semantics": semantics,
+    "measured": measured,
 }
 """What may stand behind ``generated:``."""
 

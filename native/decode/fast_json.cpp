@@ -10,74 +10,16 @@
 namespace pbf::decode {
 namespace {
 
+using Target = FastReader::Target;
+
 constexpr int kMaxDepth = 64;
-
-std::size_t width_of(Type type) noexcept {
-    switch (type) {
-        case Type::float64:
-        case Type::int64: return 8;
-        case Type::float32:
-        case Type::int32: return 4;
-        case Type::int16: return 2;
-        case Type::int8:
-        case Type::boolean: return 1;
-        case Type::string:
-        case Type::structure: return 0;
-    }
-    return 0;
-}
-
-// The schema with the columns that it fills, and what is needed while a record is read.
-struct Target {
-    const Field* field;
-    ColumnData* column;
-    std::vector<Target> children;
-    std::int64_t seen_in = -1;  // the last row in which the name came
-};
-
-std::vector<ColumnData> make_columns(const std::vector<Field>& fields, std::size_t rows) {
-    std::vector<ColumnData> columns;
-    columns.reserve(fields.size());
-    for (const Field& field : fields) {
-        ColumnData column{.type = field.type, .valid = {}, .values = {}, .offsets = {}, .children = {}};
-        column.valid.assign(rows, 0);
-        if (field.type == Type::string) {
-            column.offsets.assign(rows + 1, 0);
-        } else if (field.type == Type::structure) {
-            column.children = make_columns(field.fields, rows);
-        } else {
-            // Also where a row is null: bytes that were never written must not reach a file.
-            column.values.assign(rows * width_of(field.type), 0);
-        }
-        columns.push_back(std::move(column));
-    }
-    return columns;
-}
-
-std::vector<Target> make_targets(const std::vector<Field>& fields, std::vector<ColumnData>& columns) {
-    std::vector<Target> targets;
-    targets.reserve(fields.size());
-    for (std::size_t index = 0; index < fields.size(); ++index) {
-        targets.push_back({&fields[index], &columns[index],
-                           make_targets(fields[index].fields, columns[index].children)});
-    }
-    return targets;
-}
 
 class RecordReader {
   public:
-    RecordReader(std::vector<Target>& targets) noexcept : targets_(targets) {}
+    RecordReader(Value value, std::size_t row, std::int64_t record) noexcept
+        : at_(value.data), end_(value.data + value.size), row_(row), record_(record) {}
 
-    // True if the record was taken. Else its row holds what had been read so far.
-    bool read(const Value& value, std::size_t row) {
-        if (value.data == nullptr || value.size > kMaxRecordBytes) {
-            return false;
-        }
-        at_ = value.data;
-        end_ = value.data + value.size;
-        row_ = row;
-        return starts_with('{') && object(targets_);
-    }
+    bool read(std::vector<Target>& targets) { return starts_with('{') && object(targets); }
 
   private:
     void skip_space() noexcept {
@@ -138,11 +80,10 @@ class RecordReader {
                 }
                 continue;
             }
-            const auto row = static_cast<std::int64_t>(row_);
-            if (target->seen_in == row) {
+            if (target->seen_in == record_) {
                 return false;  // which of two values counts is not for here to say
             }
-            target->seen_in = row;
+            target->seen_in = record_;
             if (!value(*target)) {
                 return false;
             }
@@ -178,24 +119,24 @@ class RecordReader {
                 if (*at_ != '"' || !text(found)) {
                     return false;
                 }
-                std::memcpy(grow(column.values, found.size()), found.data(), found.size());
-                break;
+                column.store_text(row_, found);
+                return true;
             }
             case Type::float64: {
                 double found = 0;
                 if (!read_double(at_, end_, found)) {
                     return false;
                 }
-                store(column, found);
-                break;
+                column.store(row_, found);
+                return true;
             }
             case Type::float32: {
                 float found = 0;
                 if (!read_float(at_, end_, found)) {
                     return false;
                 }
-                store(column, found);
-                break;
+                column.store(row_, found);
+                return true;
             }
             case Type::int8: return integer<std::int8_t>(column);
             case Type::int16: return integer<std::int16_t>(column);
@@ -206,17 +147,17 @@ class RecordReader {
                 if (!found && !literal("false")) {
                     return false;
                 }
-                store(column, static_cast<std::uint8_t>(found));
-                break;
+                column.store(row_, static_cast<std::uint8_t>(found));
+                return true;
             }
             case Type::structure:
                 if (!starts_with('{') || !object(target.children)) {
                     return false;
                 }
-                break;
+                column.valid[row_] = 1;
+                return true;
         }
-        column.valid[row_] = 1;
-        return true;
+        return false;
     }
 
     template <typename T>
@@ -226,14 +167,8 @@ class RecordReader {
             found > std::numeric_limits<T>::max()) {
             return false;
         }
-        store(column, static_cast<T>(found));
-        column.valid[row_] = 1;
+        column.store(row_, static_cast<T>(found));
         return true;
-    }
-
-    template <typename T>
-    void store(ColumnData& column, T found) noexcept {
-        std::memcpy(column.values.data() + row_ * sizeof(T), &found, sizeof(T));
     }
 
     // A value of a field that nobody wants: it must be well formed all the same.
@@ -279,51 +214,32 @@ class RecordReader {
         }
     }
 
-    std::vector<Target>& targets_;
-    const std::uint8_t* at_ = nullptr;
-    const std::uint8_t* end_ = nullptr;
-    std::size_t row_ = 0;
+    const std::uint8_t* at_;
+    const std::uint8_t* end_;
+    std::size_t row_;
+    std::int64_t record_;
 };
 
-// Ends the row in every string column; a doubtful row first loses what it had.
-void end_row(std::vector<ColumnData>& columns, std::size_t row, bool taken) {
-    for (ColumnData& column : columns) {
-        if (!taken) {
-            column.valid[row] = 0;
-        }
-        if (column.type == Type::string) {
-            if (!taken) {
-                column.values.resize(static_cast<std::size_t>(column.offsets[row]));
-            }
-            if (column.values.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
-                throw FormatError(ErrorCode::limit_exceeded, row,
-                                  "the strings of a batch take more than 2 GiB; give smaller batches");
-            }
-            column.offsets[row + 1] = static_cast<std::int32_t>(column.values.size());
-        } else if (column.type == Type::structure) {
-            end_row(column.children, row, taken);
-        } else if (!taken) {
-            const std::size_t width = width_of(column.type);
-            std::memset(column.values.data() + row * width, 0, width);
-        }
+std::vector<Target> make_targets(const std::vector<Field>& fields, std::vector<ColumnData>& columns) {
+    std::vector<Target> targets;
+    targets.reserve(fields.size());
+    for (std::size_t index = 0; index < fields.size(); ++index) {
+        targets.push_back({&fields[index], &columns[index],
+                           make_targets(fields[index].fields, columns[index].children)});
     }
+    return targets;
 }
 
 }  // namespace
 
-Decoded decode(const std::vector<Field>& schema, const std::vector<Value>& values) {
-    Decoded out;
-    out.columns = make_columns(schema, values.size());
-    std::vector<Target> targets = make_targets(schema, out.columns);
-    RecordReader reader(targets);
-    for (std::size_t row = 0; row < values.size(); ++row) {
-        const bool taken = reader.read(values[row], row);
-        end_row(out.columns, row, taken);
-        if (!taken) {
-            out.doubtful.push_back(static_cast<std::int64_t>(row));
-        }
+FastReader::FastReader(const std::vector<Field>& fields, std::vector<ColumnData>& columns)
+    : targets_(make_targets(fields, columns)) {}
+
+bool FastReader::read(Value value, std::size_t row) {
+    if (value.data == nullptr || value.size > kMaxRecordBytes) {
+        return false;
     }
-    return out;
+    return RecordReader(value, row, ++record_).read(targets_);
 }
 
 }  // namespace pbf::decode

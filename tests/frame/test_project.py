@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 TARGETS = (
     "help", "setup", "services", "demo", "test", "check", "lint", "unit", "bench", "chaos",
-    "soak", "fuzz", "wheel", "docs", "lock", "clean",
+    "soak", "fuzz", "property", "wheel", "docs", "lock", "clean",
 )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Fetches the servers that the integration tests run: ``python tests/services/fetch.py``.
 
-Apache Kafka comes as jars from a Maven repository, through ``mvn`` and its own settings, into
-``${PBF_RAY_CACHE:-~/.cache/pbf_ray}/apache-kafka-<version>/``. A second run finds them and does
-nothing; two runs at once wait for each other.
+Apache Kafka, and what Spark needs to read from it, come as jars from a Maven repository, through
+``mvn`` and its own settings, into ``${PBF_RAY_CACHE:-~/.cache/pbf_ray}/<name>-<version>/``. A
+second run finds them and does nothing; two runs at once wait for each other.
 """
 
 from __future__ import annotations
@@ -14,17 +14,24 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
     "KAFKA_VERSION",
+    "SPARK_KAFKA_VERSION",
     "FetchError",
     "cache_folder",
     "fetch_apache_kafka",
+    "fetch_spark_kafka",
     "find_apache_kafka",
+    "find_spark_kafka",
 ]
 
 KAFKA_VERSION = os.environ.get("PBF_RAY_KAFKA_VERSION", "4.4.0")
+
+# The newest that works with the pyspark of requirements-dev.lock.
+SPARK_KAFKA_VERSION = os.environ.get("PBF_RAY_SPARK_KAFKA_VERSION", "4.2.0")
 
 # Kafka 4 logs through slf4j 1.7 and brings log4j-api and log4j-core of this version.
 _LOG4J_VERSION = "2.25.5"
@@ -35,23 +42,56 @@ _POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>pbf_ray.tests</groupId>
-  <artifactId>apache-kafka</artifactId>
-  <version>{kafka}</version>
+  <artifactId>fetched</artifactId>
+  <version>1</version>
   <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
-      <version>{kafka}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.apache.logging.log4j</groupId>
-      <artifactId>log4j-slf4j-impl</artifactId>
-      <version>{log4j}</version>
-    </dependency>
-  </dependencies>
+  <dependencies>{dependencies}</dependencies>
 </project>
 """
+
+_DEPENDENCY = """
+    <dependency>
+      <groupId>{}</groupId>
+      <artifactId>{}</artifactId>
+      <version>{}</version>
+    </dependency>
+"""
+
+
+@dataclass(frozen=True)
+class _Jars:
+    """Jars that belong together; the main one is the first that Maven is asked for."""
+
+    name: str
+    title: str
+    version: str
+    wanted: tuple[tuple[str, str, str], ...]
+
+    @property
+    def folder_name(self) -> str:
+        return f"{self.name}-{self.version}"
+
+    @property
+    def main_jar(self) -> str:
+        _, artifact, version = self.wanted[0]
+        return f"{artifact}-{version}.jar"
+
+
+_KAFKA = _Jars(
+    "apache-kafka",
+    "Apache Kafka",
+    KAFKA_VERSION,
+    (
+        ("org.apache.kafka", "kafka_2.13", KAFKA_VERSION),
+        ("org.apache.logging.log4j", "log4j-slf4j-impl", _LOG4J_VERSION),
+    ),
+)
+_SPARK_KAFKA = _Jars(
+    "spark-kafka",
+    "Spark's Kafka source",
+    SPARK_KAFKA_VERSION,
+    (("org.apache.spark", "spark-sql-kafka-0-10_2.13", SPARK_KAFKA_VERSION),),
+)
 
 
 class FetchError(RuntimeError):
@@ -66,7 +106,33 @@ def cache_folder() -> Path:
 
 def find_apache_kafka() -> Path | None:
     """The folder of jars if an earlier run fetched all of them, else None."""
-    folder = cache_folder() / f"apache-kafka-{KAFKA_VERSION}"
+    return _find(_KAFKA)
+
+
+def find_spark_kafka() -> Path | None:
+    """The folder of jars of Spark's Kafka source; as ``find_apache_kafka``."""
+    return _find(_SPARK_KAFKA)
+
+
+def fetch_apache_kafka() -> Path:
+    """Fetch the jars of Apache Kafka unless they are there.
+
+    Returns:
+        The folder that holds them.
+
+    Raises:
+        FetchError: If java or mvn is absent, or Maven fails.
+    """
+    return _fetch(_KAFKA)
+
+
+def fetch_spark_kafka() -> Path:
+    """Fetch the jars of Spark's Kafka source; as ``fetch_apache_kafka``."""
+    return _fetch(_SPARK_KAFKA)
+
+
+def _find(jars: _Jars) -> Path | None:
+    folder = cache_folder() / jars.folder_name
     try:
         stamp = json.loads((folder / _STAMP).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
@@ -79,28 +145,20 @@ def find_apache_kafka() -> Path | None:
     return folder if sizes else None
 
 
-def fetch_apache_kafka() -> Path:
-    """Fetch the jars of Apache Kafka unless they are there.
-
-    Returns:
-        The folder that holds them.
-
-    Raises:
-        FetchError: If java or mvn is absent, or Maven fails.
-    """
+def _fetch(jars: _Jars) -> Path:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    target = cache / f"apache-kafka-{KAFKA_VERSION}"
-    with (cache / f"apache-kafka-{KAFKA_VERSION}.lock").open("w") as lock:
+    target = cache / jars.folder_name
+    with (cache / f"{jars.folder_name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        found = find_apache_kafka()
+        found = _find(jars)
         if found is not None:
             return found
         _require("java", "Debian: apt-get install openjdk-17-jre-headless (Kafka 4 needs 17)")
         _require("mvn", "Debian: apt-get install maven")
-        work = Path(tempfile.mkdtemp(prefix=f"apache-kafka-{KAFKA_VERSION}-", dir=cache))
+        work = Path(tempfile.mkdtemp(prefix=f"{jars.folder_name}-", dir=cache))
         try:
-            _copy_jars(work)
+            _copy_jars(jars, work)
             shutil.rmtree(target, ignore_errors=True)
             work.rename(target)
         finally:
@@ -113,9 +171,10 @@ def _require(program: str, advice: str) -> None:
         raise FetchError(f"{program} is not on PATH; {advice}")
 
 
-def _copy_jars(work: Path) -> None:
+def _copy_jars(wanted: _Jars, work: Path) -> None:
     pom = work / "pom.xml"
-    pom.write_text(_POM.format(kafka=KAFKA_VERSION, log4j=_LOG4J_VERSION))
+    dependencies = "".join(_DEPENDENCY.format(*one) for one in wanted.wanted)
+    pom.write_text(_POM.format(dependencies=dependencies))
     command = [
         "mvn",
         "--batch-mode",
@@ -128,20 +187,27 @@ def _copy_jars(work: Path) -> None:
     ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     jars = {jar.name: jar.stat().st_size for jar in sorted(work.glob("*.jar"))}
-    if ran.returncode != 0 or f"kafka_2.13-{KAFKA_VERSION}.jar" not in jars:
+    if ran.returncode != 0 or wanted.main_jar not in jars:
         tail = "\n".join((ran.stdout + ran.stderr).strip().splitlines()[-15:])
-        raise FetchError(f"mvn could not fetch Apache Kafka {KAFKA_VERSION}:\n{tail}")
-    (work / _STAMP).write_text(json.dumps({"kafka": KAFKA_VERSION, "jars": jars}, indent=1))
+        raise FetchError(f"mvn could not fetch {wanted.title} {wanted.version}:\n{tail}")
+    (work / _STAMP).write_text(json.dumps({wanted.name: wanted.version, "jars": jars}, indent=1))
 
 
 def main() -> int:
-    """Fetch all servers; the exit code is 1 if one of them could not be fetched."""
+    """Fetch all; the exit code is 1 if Apache Kafka could not be fetched.
+
+    Without Spark's source its tests say so, and in CI fail.
+    """
     try:
         folder = fetch_apache_kafka()
     except FetchError as error:
         sys.stderr.write(f"fetch: {error}\n")
         return 1
     sys.stdout.write(f"Apache Kafka {KAFKA_VERSION}: {folder}\n")
+    try:
+        fetch_spark_kafka()
+    except FetchError as error:
+        sys.stderr.write(f"fetch: {error}\n")
     return 0
 
 

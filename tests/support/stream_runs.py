@@ -58,12 +58,27 @@ def await_consumed(job: StreamJob, records: int, deadline_s: float = 240.0) -> N
         assert time.monotonic() < end, f"not in {deadline_s} s: {progress}"
 
 
-def kill_worker(job: StreamJob, kind: str, number: int = 0) -> int:
-    """``kill -9`` of a reader, a window actor or the coordinator; gives its process id."""
-    pids = job.pids()[kind]
+def kill_worker(job: StreamJob, kind: str, number: int = 0, deadline_s: float = 120.0) -> int:
+    """``kill -9`` of a reader, a window actor or the coordinator; gives its process id.
+
+    One that was killed just before is replaced first: as long as it is not, nobody answers.
+    """
+    end = time.monotonic() + deadline_s
+    while not (pids := _pids(job, kind)):
+        assert time.monotonic() < end, f"no {kind} answers in {deadline_s} s"
+        time.sleep(0.05)
     pid = pids[number % len(pids)]
     os.kill(pid, signal.SIGKILL)
     return pid
+
+
+def _pids(job: StreamJob, kind: str) -> list[int]:
+    from ray.exceptions import RayError  # Ray is set up by the job, before it is imported
+
+    try:
+        return job.pids().get(kind, [])
+    except RayError:
+        return []
 
 
 def start_driver(

@@ -7,13 +7,61 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
+    from typing import Any
 
     import ray.data
 
     from pbf_ray.batch.builds.parsing import What
     from pbf_ray.batch.builds.tasks import ReadingOptions
+    from pbf_ray.batch.quality import BatchQuality, BrokerAccess, QualityOptions
 
-__all__ = ["read_builds"]
+__all__ = ["batch_quality", "read_builds"]
+
+
+def batch_quality(
+    inputs: Iterable[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    engine: Any = "ray",
+    options: QualityOptions | None = None,
+    access: BrokerAccess | None = None,
+) -> BatchQuality:
+    """The batch form of the main job: bounded records in, the tables of the stream out.
+
+    Args:
+        inputs: Files, folders, patterns, URLs of them; or ``kafka://TOPIC?start=...&end=...``.
+        output: A folder or URL for the tables; what an earlier run left there is replaced.
+        engine: ``"local"``: threads of this process; ``"ray"``: Ray Data on the Ray that this
+            process is connected to; ``"spark"``: the active Spark session, or one of
+            ``local[*]``; or a Spark session.
+        options: How records are read and judged.
+        access: How topics are reached.
+
+    Raises:
+        PbfRayError: The input, the output or the engine cannot be used.
+    """
+    from pbf_ray.batch.quality import TaskQuality, run_quality
+
+    if engine == "local":
+        from pbf_ray.batch.local import LocalEngine
+
+        chosen = TaskQuality(LocalEngine())
+        return run_quality(inputs, output, engine=chosen, options=options, access=access)
+    if engine == "ray":
+        from pbf_ray.batch.ray import RayEngine
+
+        chosen = TaskQuality(RayEngine())
+        return run_quality(inputs, output, engine=chosen, options=options, access=access)
+    from pbf_ray.batch.spark import SparkQuality, spark_session
+
+    if engine != "spark":
+        return run_quality(
+            inputs, output, engine=SparkQuality(engine), options=options, access=access
+        )
+    with spark_session("local[*]") as session:
+        return run_quality(
+            inputs, output, engine=SparkQuality(session), options=options, access=access
+        )
 
 
 def read_builds(

@@ -38,6 +38,7 @@ _COMMANDS: Final = {
     "status": "Show how a job is: running, waiting, gone; lag, rates, watermarks.",
     "deadletters": "List, show and send again what could not be used, or came late.",
     "builds": "Read, look at, convert, draw and compare build files.",
+    "batch": "Run the main job once over files, or over a range of a topic.",
     "results": "Show or export what a job has written.",
     "config": "Show or check the settings.",
     "doctor": "Check this machine, the broker and the stores.",

@@ -30,7 +30,6 @@ __all__ = [
     "KafkaSettings",
     "RaySettings",
     "RulesSettings",
-    "SparkSettings",
     "StoresSettings",
     "StreamSettings",
     "WorkersSettings",
@@ -352,14 +351,6 @@ class BuildsSettings(Section):
     )
     jump_delay_us: Seconds | None = Field(
         default=None, description="pause after a jump, for build styles that state none, us"
-    )
-
-
-class SparkSettings(Section):
-    """Which Spark the batch pipelines run on, where it is asked for."""
-
-    master: Annotated[str, Field(min_length=1)] = Field(
-        default="local[*]", description="Spark master: local[*], spark://host:port, yarn"
     )
 
 

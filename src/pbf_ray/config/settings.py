@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import Field, SecretStr, ValidationError
 
-from pbf_ray.config import connections, kafka_clients, sections
+from pbf_ray.config import connections, kafka_clients, pipelines, sections
 from pbf_ray.config.fields import Section
 from pbf_ray.config.problems import invalid_value, unknown_key
 from pbf_ray.logs import looks_secret
@@ -37,7 +37,8 @@ class Settings(Section):
     stream: sections.StreamSettings = Field(default_factory=sections.StreamSettings)
     workers: sections.WorkersSettings = Field(default_factory=sections.WorkersSettings)
     ray: sections.RaySettings = Field(default_factory=sections.RaySettings)
-    spark: sections.SparkSettings = Field(default_factory=sections.SparkSettings)
+    spark: pipelines.SparkSettings = Field(default_factory=pipelines.SparkSettings)
+    batch: pipelines.BatchSettings = Field(default_factory=pipelines.BatchSettings)
     builds: sections.BuildsSettings = Field(default_factory=sections.BuildsSettings)
     rules: sections.RulesSettings = Field(default_factory=sections.RulesSettings)
     checkpoint: sections.CheckpointSettings = Field(default_factory=sections.CheckpointSettings)

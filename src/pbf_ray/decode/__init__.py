@@ -1,15 +1,15 @@
 """JSON records to Arrow columns, exactly as PySpark's ``from_json`` decodes them.
 
-``from_json`` is the door. Inside, `record` reads one record exactly: `java_text` (bytes to text),
-`scanner`, `numbers`, `tokenizer` (text to tokens), `convert` and `json_text` (tokens to values).
-`common` takes common records in C++ (``native/decode``), many times faster, and hands on whatever
-it is not sure of.
+``from_json`` is the door; the work is done in C++ (``native/decode``), a batch at a time. A fast
+reader takes the common records, an exact one all others. ``reference`` is the exact reader in plain
+Python, which was compared with PySpark: what the C++ is held against.
 """
 
-from pbf_ray.decode.batch import MODES, REJECTS_SCHEMA, DecodeResult, from_json
+from pbf_ray.decode.batch import from_json
 from pbf_ray.decode.fields import CORRUPT_RECORD
-from pbf_ray.decode.problems import REASONS
-from pbf_ray.decode.storable import MAX_STRING_BYTES
+from pbf_ray.decode.reasons import MAX_STRING_BYTES, REASONS
+from pbf_ray.decode.record_values import RecordBuffer
+from pbf_ray.decode.result import MODES, REJECTS_SCHEMA, DecodeResult
 
 __all__ = [
     "CORRUPT_RECORD",
@@ -18,5 +18,6 @@ __all__ = [
     "REASONS",
     "REJECTS_SCHEMA",
     "DecodeResult",
+    "RecordBuffer",
     "from_json",
 ]

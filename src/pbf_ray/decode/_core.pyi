@@ -12,18 +12,31 @@ class OwnedBuffer:
 # Arrow's buffers of a column (validity first), and the same of each field of a struct.
 ColumnBuffers: TypeAlias = tuple[list[OwnedBuffer], list[Any]]
 
+class Batch:
+    """What became of a batch; ``pbf_ray.decode.DecodeResult`` tells it in full."""
+
+    rows: int
+    exact: int
+    columns: list[ColumnBuffers]
+    indices: OwnedBuffer
+    flagged: OwnedBuffer
+    corrupt_record: ColumnBuffers | None
+    rejected: int
+    # Index, reason, detail.
+    rejects: tuple[OwnedBuffer, ColumnBuffers, ColumnBuffers]
+    # Index and text of the first corrupt record, in mode FAILFAST.
+    failure: tuple[int, str] | None
+
 class Schema:
     # Fields are (name, type, fields of a struct).
     def __init__(self, fields: Sequence[tuple[str, str, Sequence[Any]]]) -> None: ...
     def decode_list(
-        self, values: list[bytes | None]
-    ) -> tuple[list[ColumnBuffers], OwnedBuffer]: ...
-    def decode_arrow(
+        self, values: list[bytes | None], mode: str, all_exactly: bool = False
+    ) -> Batch: ...
+    # Chunks are (first value, number of values, validity, offsets, bytes of an offset, data).
+    def decode_packed(
         self,
-        offset: int,
-        length: int,
-        validity: Buffer | None,
-        offsets: Buffer,
-        offset_width: int,
-        data: Buffer,
-    ) -> tuple[list[ColumnBuffers], OwnedBuffer]: ...
+        chunks: Sequence[tuple[int, int, Buffer | None, Buffer, int, Buffer]],
+        mode: str,
+        all_exactly: bool = False,
+    ) -> Batch: ...

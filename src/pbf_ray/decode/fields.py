@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
 
-from pbf_ray.decode.convert import Converter, scalar_converter, struct_converter
-
-__all__ = ["CORRUPT_RECORD", "converters_of"]
+__all__ = ["CORRUPT_RECORD", "check_fields"]
 
 CORRUPT_RECORD: Final = "_corrupt_record"
 """Spark's column for the text of corrupt records; never a field of the schema here."""
 
+_SCALARS: Final = ("string", "double", "float", "int8", "int16", "int32", "int64", "bool")
+"""Names of the Arrow types of single values."""
 
-def converters_of(schema: pa.Schema) -> dict[str, Converter]:
-    """Converter of each field, in schema order.
+
+def check_fields(schema: pa.Schema) -> None:
+    """Check that records can be decoded to a schema.
 
     Args:
         schema: Fields of type string, float64, float32, int8 to int64, bool, or struct of those.
@@ -26,28 +28,22 @@ def converters_of(schema: pa.Schema) -> dict[str, Converter]:
     """
     if CORRUPT_RECORD in schema.names:
         raise ValueError(f"field {CORRUPT_RECORD!r}: the name is reserved for what from_json adds")
-    return _converters(list(schema), "")
+    _check(list(schema), "")
 
 
-def _converters(fields: list[pa.Field], parent: str) -> dict[str, Converter]:
+def _check(fields: Sequence[pa.Field], parent: str) -> None:
     if not fields:
         raise ValueError(f"{f'struct {parent[:-1]!r}' if parent else 'the schema'} has no fields")
-    converters: dict[str, Converter] = {}
+    names: set[str] = set()
     for field in fields:
-        if field.name in converters:
-            raise ValueError(f"field {parent + field.name!r} stands twice in the schema")
-        converters[field.name] = _converter(field, parent)
-    return converters
-
-
-def _converter(field: pa.Field, parent: str) -> Converter:
-    path = parent + field.name
-    if pa.types.is_struct(field.type):
-        return struct_converter(_converters(list(field.type.fields), path + "."))
-    try:
-        return scalar_converter(str(field.type))
-    except KeyError:
-        raise TypeError(
-            f"field {path!r} has type {field.type}, which cannot be decoded from JSON; "
-            "string, float64, float32, int8, int16, int32, int64, bool and struct can"
-        ) from None
+        path = parent + field.name
+        if field.name in names:
+            raise ValueError(f"field {path!r} stands twice in the schema")
+        names.add(field.name)
+        if pa.types.is_struct(field.type):
+            _check(list(field.type.fields), path + ".")
+        elif str(field.type) not in _SCALARS:
+            raise TypeError(
+                f"field {path!r} has type {field.type}, which cannot be decoded from JSON; "
+                "string, float64, float32, int8, int16, int32, int64, bool and struct can"
+            )

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pbf_ray.config import Settings
+from pbf_ray.jobs.batch_engines import task_engine
 
 if TYPE_CHECKING:
-    from pbf_ray.batch.builds import BuildsProgress, Engine
+    from pbf_ray.batch.builds import BuildsProgress
 
 __all__ = ["BuildsJob", "BuildsResult"]
 
@@ -89,7 +85,7 @@ class BuildsJob:
 
         began_s = time.monotonic()
         builds = self._settings.builds
-        with self._engine() as engine:
+        with task_engine(self._settings, builds.engine, purpose="builds") as engine:
             parsed = parse_builds(
                 paths,
                 output,
@@ -118,47 +114,3 @@ class BuildsJob:
             errors=parsed.errors.to_pylist(),
             seconds=time.monotonic() - began_s,
         )
-
-    @contextmanager
-    def _engine(self) -> Iterator[Engine]:
-        if self._settings.builds.engine == "local":
-            from pbf_ray.batch.local import LocalEngine
-
-            yield LocalEngine()
-        elif self._settings.builds.engine == "spark":
-            from pbf_ray.batch.spark import SparkEngine, spark_session
-
-            with spark_session(self._settings.spark.master, app_name="pbf-ray builds") as session:
-                yield SparkEngine(session)
-        else:
-            with self._ray():
-                from pbf_ray.batch.ray import RayEngine
-
-                yield RayEngine()
-
-    @contextmanager
-    def _ray(self) -> Iterator[None]:
-        from pbf_ray.engine.cluster import connect, disconnect
-
-        settings = self._settings
-        own = _token_folder() if settings.ray.address is None else settings.stores_root
-        connected = connect(
-            address=settings.ray.address,
-            token_path=settings.ray.token_path or own / "ray-token",
-            cpus_needed=1,
-            object_store_mb=settings.ray.object_store_mb,
-            forward_logs=False,
-        )
-        try:
-            yield
-        finally:
-            if connected:
-                disconnect()
-
-
-@cache
-def _token_folder() -> Path:
-    """For the token of a Ray of our own: as long as this process, for Ray asks once."""
-    folder = Path(tempfile.mkdtemp(prefix="pbf-ray-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder

@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pbf_ray.errors import BrokerUnavailableError, OffsetsVanishedError
@@ -32,12 +33,15 @@ from pbf_ray.kafka.client import (
 from pbf_ray.kafka.construction import new_client
 from pbf_ray.kafka.partition_buffer import PartitionBuffer
 
-__all__ = ["PartitionReader", "ReadBatch"]
+__all__ = ["PartitionReader", "RawBytes", "ReadBatch"]
 
 # consume(n, timeout) waits for n messages as long as timeout lasts, even when some are there: a
 # large n with a real timeout idles. So: take what is there at once, and wait for one at most.
 _CHUNK = 1000
 _WAIT_S = 0.1
+
+RawBytes: TypeAlias = "list[bytes | None] | pa.Array"
+"""Keys or values of records: a list, or an Arrow array of type binary or large_binary."""
 
 _Key = tuple[str, int]
 # confluent_kafka.Message; its methods are typed as optional, which they are not for a received one.
@@ -64,8 +68,8 @@ class ReadBatch:
     partition: npt.NDArray[np.int32]
     offset: npt.NDArray[np.int64]
     timestamp_ms: npt.NDArray[np.int64]
-    key: list[bytes | None]
-    value: list[bytes | None]
+    key: RawBytes
+    value: RawBytes
     replay_of: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:

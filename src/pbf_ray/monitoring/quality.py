@@ -27,7 +27,13 @@ from pbf_ray.kernels.rolling import (
 from pbf_ray.monitoring.columns import channel_values, column_values, nullable
 from pbf_ray.monitoring.rules import RuleProfile
 
-__all__ = ["frame_columns", "layer_summaries", "rolling_quality", "summary_table"]
+__all__ = [
+    "frame_columns",
+    "layer_summaries",
+    "quality_of_layers",
+    "rolling_quality",
+    "summary_table",
+]
 
 _TEMPERATURE = CHANNELS.index("temperature")
 
@@ -56,7 +62,24 @@ def rolling_quality(table: pa.Table) -> pa.Table:
     Raises:
         ValueError: If a position column has nulls.
     """
+    return _with_frame(table, _order_and_roll(table))
+
+
+def quality_of_layers(
+    table: pa.Table, codes: NDArray[np.int16], profile: RuleProfile
+) -> tuple[pa.Table, pa.Table]:
+    """What :func:`rolling_quality` and :func:`layer_summaries` give, for the work of one.
+
+    Args:
+        table: Records, as for :func:`rolling_quality`.
+        codes: int16[n], the judgement of each row.
+        profile: The profile that judged.
+    """
     ordered = _order_and_roll(table)
+    return _with_frame(table, ordered), _summaries(table, ordered, codes, profile)
+
+
+def _with_frame(table: pa.Table, ordered: _Ordered) -> pa.Table:
     result = table.take(pa.array(ordered.rows))
     for name, column in frame_columns(ordered.frame).items():
         result = result.append_column(QUALITY_METRICS.schema.field(name), column)
@@ -93,9 +116,14 @@ def layer_summaries(table: pa.Table, codes: NDArray[np.int16], profile: RuleProf
     Raises:
         ValueError: If there is not one code per row.
     """
+    return _summaries(table, _order_and_roll(table), codes, profile)
+
+
+def _summaries(
+    table: pa.Table, ordered: _Ordered, codes: NDArray[np.int16], profile: RuleProfile
+) -> pa.Table:
     if codes.shape != (table.num_rows,):
         raise ValueError(f"codes must be [{table.num_rows}], one per row, not {codes.shape}")
-    ordered = _order_and_roll(table)
     sizes = np.diff(ordered.group_start)
     group_of_row = np.repeat(np.arange(len(sizes)), sizes)
     judged = codes[ordered.rows]

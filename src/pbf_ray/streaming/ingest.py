@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pbf_ray.contracts import DEAD_LETTERS, RECORD_SCHEMA
-from pbf_ray.decode import from_json
+from pbf_ray.decode import DecodeResult, from_json
 from pbf_ray.errors import MalformedRecordError
-from pbf_ray.kafka.partition_reader import ReadBatch
+from pbf_ray.kafka.partition_reader import RawBytes, ReadBatch
 from pbf_ray.kernels.grouping import bucket_of, group_rows
 from pbf_ray.monitoring.columns import column_values
 from pbf_ray.monitoring.judge import judge, name_anomalies
@@ -32,7 +32,14 @@ from pbf_ray.streaming.rows import (
     is_own_key,
 )
 
-__all__ = ["EVENT_TIME_OUT_OF_RANGE", "NO_EVENT_TIME", "Ingested", "ingest", "split_rows"]
+__all__ = [
+    "EVENT_TIME_OUT_OF_RANGE",
+    "NO_EVENT_TIME",
+    "Ingested",
+    "ingest",
+    "ingest_decoded",
+    "split_rows",
+]
 
 NO_EVENT_TIME: Final = "no_event_time"
 EVENT_TIME_OUT_OF_RANGE: Final = "event_time_out_of_range"
@@ -67,7 +74,25 @@ def ingest(batch: ReadBatch, plan: EpochPlan, stamp: RowStamp) -> Ingested:
     Raises:
         MalformedRecordError: In mode ``fail``, at the first record void as a whole.
     """
-    decoded = from_json(batch.value, RECORD_SCHEMA, mode="dead_letter")
+    return ingest_decoded(
+        from_json(batch.value, RECORD_SCHEMA, mode="dead_letter"), batch, plan, stamp
+    )
+
+
+def ingest_decoded(
+    decoded: DecodeResult, batch: ReadBatch, plan: EpochPlan, stamp: RowStamp
+) -> Ingested:
+    """What :func:`ingest` does, for records that are decoded already.
+
+    Args:
+        decoded: The outcome of mode ``dead_letter``, with the fields of ``RECORD_SCHEMA``.
+        batch: The same records raw.
+        plan: The epoch's plan.
+        stamp: Job, sources, epoch and clock of the output rows.
+
+    Raises:
+        MalformedRecordError: In mode ``fail``, at the first record void as a whole.
+    """
     kept = decoded.indices.to_numpy()
     rows = _with_positions(decoded.table, batch, kept, decoded.flagged)
     void = _Verdicts(
@@ -237,11 +262,17 @@ def _dead_letters(void: _Verdicts, batch: ReadBatch, stamp: RowStamp) -> pa.Tabl
             "topic": pa.array([batch.topics[batch.topic[at]] for at in index], pa.string()),
             "partition": pa.array(batch.partition[index]),
             "offset": pa.array(batch.offset[index]),
-            "key": pa.array([batch.key[at] for at in index], pa.binary()),
-            "value": pa.array([batch.value[at] for at in index], pa.binary()),
+            "key": _bytes_at(batch.key, index),
+            "value": _bytes_at(batch.value, index),
             "reason": pa.array([void.reasons[at] for at in order], pa.string()),
             "detail": pa.array([void.details[at] for at in order], pa.string()),
             "kafka_timestamp": pa.array(stamps, mask=stamps < 0).cast(pa.timestamp("ms", tz="UTC")),
         }
     )
     return in_contract(DEAD_LETTERS, rows, stamp, {})
+
+
+def _bytes_at(values: RawBytes, index: npt.NDArray[np.int64]) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values.take(pa.array(index)).cast(pa.binary())
+    return pa.array([values[at] for at in index], pa.binary())

@@ -1,28 +1,14 @@
-"""One Ray for all tests of this folder."""
+"""Topics that the tests of a module share."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pbf_ray.engine.cluster import connect, disconnect
 from pbf_ray.kafka.client import client_config
-
-
-@pytest.fixture(scope="session")
-def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A local Ray that the jobs of this process use."""
-    token: Path = tmp_path_factory.mktemp("ray") / "token"
-    connected = connect(
-        address=None, token_path=token, cpus_needed=4, object_store_mb=512, forward_logs=True
-    )
-    yield
-    if connected:
-        disconnect()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""The values expected here were recorded from PySpark 4.3.0 (Java 17, UTC, default options)."""
+"""The values expected here were recorded from PySpark 4.3.0 (Java 17, UTC, default options).
+
+Each is held against the C++, and the C++ against the reference.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ import pytest
 
 from pbf_ray.contracts import RECORD_SCHEMA
 from pbf_ray.decode import CORRUPT_RECORD, from_json
-from pbf_ray.decode.fields import converters_of
-from pbf_ray.decode.java_text import decoded
-from pbf_ray.decode.record import read_record
+from pbf_ray.decode.reference import converters_of, read_record
+from pbf_ray.decode.reference.java_text import decoded
+from support.decoding import assert_as_the_reference
 
 Outcome = tuple[str, dict[str, Any]]
 
@@ -29,6 +32,7 @@ def comparable(value: Any) -> Any:
 
 def observed(value: bytes | None, schema: pa.Schema) -> Outcome:
     """What from_json makes of one value: its kind, and the fields that are not null."""
+    assert_as_the_reference([value], schema, ["PERMISSIVE", "dead_letter"])
     result = from_json([value], schema)
     (row,) = result.table.to_pylist()
     corrupt_text = row.pop(CORRUPT_RECORD)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from pbf_ray.decode import (
     REASONS,
     REJECTS_SCHEMA,
     DecodeResult,
+    RecordBuffer,
     from_json,
 )
 from pbf_ray.errors import MalformedRecordError
@@ -27,6 +30,8 @@ GOOD = b'{"sensor_id":"S1","temperature":1600.5,"layer":3,"_metadata":{"message_
 BAD_FIELD = b'{"sensor_id":"S2","temperature":"hot","layer":4}'
 VOID = b'{"sensor_id":"S3","layer":'
 MIXED: list[bytes | None] = [GOOD, None, BAD_FIELD, b" ", VOID, b"{}", b"[1]", GOOD]
+
+WHOLE = pa.array(MIXED, pa.binary())
 
 
 def rows(result: DecodeResult, name: str) -> list[Any]:
@@ -143,10 +148,17 @@ def test_an_empty_batch_is_an_empty_table(mode: str) -> None:
     [
         pa.array(MIXED, pa.binary()),
         pa.array(MIXED, pa.large_binary()),
+        pa.array(MIXED, pa.binary()).cast(pa.string()),
+        pa.array(MIXED, pa.large_string()),
+        pa.array([VOID, *MIXED, None], pa.binary())[1:-1],
         pa.chunked_array([pa.array(MIXED[:3], pa.binary()), pa.array(MIXED[3:], pa.binary())]),
+        pa.chunked_array([WHOLE[:2], WHOLE[2:5], WHOLE[5:5], WHOLE[5:]]),
         tuple(MIXED),
     ],
-    ids=["binary", "large_binary", "chunked", "tuple"],
+    ids=[
+        *("binary", "large_binary", "string", "large_string", "slice"),
+        *("chunked", "chunks of slices", "tuple"),
+    ],
 )
 def test_arrow_values_decode_like_a_list(values: Any) -> None:
     for mode in ("PERMISSIVE", "dead_letter"):
@@ -158,11 +170,61 @@ def test_arrow_values_decode_like_a_list(values: Any) -> None:
         assert result.flagged.equals(listed.flagged)
 
 
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_one_buffer_and_offsets_decode_like_a_list(kind: type[np.int32 | np.int64]) -> None:
+    listed = [value or b"" for value in MIXED]
+    offsets = np.cumsum([3, *map(len, listed)]).astype(kind)
+    values = RecordBuffer(memoryview(b"pad" + b"".join(listed) + b"pad"), offsets)
+    result = from_json(values, RECORD_SCHEMA, "dead_letter")
+    wanted = from_json(listed, RECORD_SCHEMA, "dead_letter")
+    assert result.table.equals(wanted.table)
+    assert result.rejects.equals(wanted.rejects)
+    assert from_json(RecordBuffer(b"", offsets[:1]), RECORD_SCHEMA).table.num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("offsets", "error", "text"),
+    [
+        (np.array([0, 99]), ValueError, "the offsets of the values lie outside their data"),
+        (np.array([2, 1]), ValueError, "the offsets of the values lie outside their data"),
+        (np.array([-1, 1]), ValueError, "the offsets of the values lie outside their data"),
+        (np.array([0, 1], np.uint8), TypeError, "offsets have type uint8; int32 or int64"),
+        (np.empty(0, np.int64), ValueError, r"offsets have shape \(0,\)"),
+        (np.zeros((1, 2), np.int64), ValueError, r"offsets have shape \(1, 2\)"),
+    ],
+)
+def test_offsets_that_make_no_sense_are_refused(
+    offsets: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        from_json(RecordBuffer(b"{}", offsets), RECORD_SCHEMA)
+
+
+def test_a_batch_is_decoded_while_other_threads_run() -> None:
+    # The decoder waits for nothing but itself: without the GIL another thread counts on.
+    values = [b'{"sensor_id":[%d]}' % number for number in range(100_000)]
+    started, done = threading.Event(), threading.Event()
+
+    def decode() -> None:
+        started.set()
+        from_json(values, RECORD_SCHEMA)
+        done.set()
+
+    counted = 0
+    thread = threading.Thread(target=decode)
+    thread.start()
+    started.wait()
+    while not done.is_set():
+        counted += 1
+    thread.join()
+    assert counted > 1000
+
+
 def test_other_values_and_modes_are_refused() -> None:
     with pytest.raises(TypeError, match=r"values\[1\] is str"):
         from_json([GOOD, "{}"], RECORD_SCHEMA)  # type: ignore[list-item]
-    with pytest.raises(TypeError, match="values have type string"):
-        from_json(pa.array(["{}"]), RECORD_SCHEMA)
+    with pytest.raises(TypeError, match="values have type int64; binary or string is wanted"):
+        from_json(pa.array([1]), RECORD_SCHEMA)
     with pytest.raises(ValueError, match="mode 'permissive' is unknown"):
         from_json([GOOD], RECORD_SCHEMA, "permissive")
 

@@ -7,7 +7,7 @@ import pytest
 
 from pbf_ray.contracts import RECORD_SCHEMA
 from pbf_ray.decode import from_json
-from pbf_ray.decode.fields import converters_of
+from pbf_ray.decode.reference.fields import converters_of
 
 
 def test_converters_stand_in_schema_order() -> None:

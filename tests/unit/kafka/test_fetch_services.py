@@ -18,6 +18,7 @@ for argument in "$@"; do
 done
 [ -e "{broken}" ] && {{ echo "[ERROR] could not resolve"; exit 1; }}
 echo jar > "$folder/kafka_2.13-{version}.jar"
+echo jar > "$folder/spark-sql-kafka-0-10_2.13-{spark}.jar"
 echo other > "$folder/other.jar"
 """
 
@@ -30,7 +31,12 @@ class Maven:
         self.programs.mkdir()
         self.broken = folder / "broken"
         self._calls = folder / "calls"
-        script = MAVEN.format(calls=self._calls, broken=self.broken, version=fetch.KAFKA_VERSION)
+        script = MAVEN.format(
+            calls=self._calls,
+            broken=self.broken,
+            version=fetch.KAFKA_VERSION,
+            spark=fetch.SPARK_KAFKA_VERSION,
+        )
         for name, text in (("mvn", script), ("java", "#!/bin/sh\n")):
             (self.programs / name).write_text(text)
             (self.programs / name).chmod(0o755)
@@ -92,7 +98,8 @@ def test_two_runs_at_once_fetch_once(cache: Path, maven: Maven) -> None:
     said = {run.communicate()[0] for run in runs}
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert said == {f"Apache Kafka {fetch.KAFKA_VERSION}: {fetch.find_apache_kafka()}\n"}
-    assert maven.calls == 1
+    assert maven.calls == 2, "once for Apache Kafka, once for Spark's source of it"
+    assert fetch.find_spark_kafka() is not None
 
 
 def test_a_failing_maven_is_quoted_and_leaves_nothing(cache: Path, maven: Maven) -> None:

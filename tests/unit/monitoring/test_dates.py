@@ -51,3 +51,18 @@ def test_whole_microseconds_have_the_date_that_python_gives(at: dt.datetime, chu
     expected = dt.date(1970, 1, 1) + dt.timedelta(days=back // 86_400_000_000)
     column = pa.chunked_array([[seconds]] * chunks, pa.float64())
     assert event_date(column).to_pylist() == [expected] * chunks
+
+
+@pytest.mark.parametrize(
+    ("zone", "date"),
+    [("Asia/Tokyo", "2023-11-15"), ("America/Los_Angeles", "2023-11-14"), ("UTC", "2023-11-14")],
+)
+def test_item_54_the_day_is_that_of_the_zone(zone: str, date: str) -> None:
+    dates = event_date(pa.array([1_700_000_000.0, None, 253_402_300_799.0]), zone)
+    assert str(dates[0]) == date
+    assert dates.is_valid().to_pylist() == [True, False, zone != "Asia/Tokyo"]
+
+
+def test_an_unknown_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone 'Mars/Base' is unknown"):
+        event_date(pa.array([0.0]), "Mars/Base")

@@ -68,6 +68,7 @@ def workload(seed: int) -> MemoryTopics:
     return topics
 
 
+@pytest.mark.semantics(61)
 @settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 5),

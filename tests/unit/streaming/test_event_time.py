@@ -122,6 +122,7 @@ def test_the_watermark_never_falls(one: Stream) -> None:
     assert one.watermark() == 95.0
 
 
+@pytest.mark.semantics(59)
 def test_rows_wait_until_the_watermark_has_passed_them(one: Stream) -> None:
     for timestamp in (10.0, 12.0, 11.0):
         one.send(0, timestamp)
@@ -135,6 +136,7 @@ def test_rows_wait_until_the_watermark_has_passed_them(one: Stream) -> None:
     assert one.progress.pending == 2
 
 
+@pytest.mark.semantics(60)
 def test_a_row_at_the_watermark_is_not_late_and_one_behind_it_is(one: Stream) -> None:
     one.send(0, 100.0)
     one.settle()
@@ -154,6 +156,7 @@ def test_a_row_at_the_watermark_is_not_late_and_one_behind_it_is(one: Stream) ->
         assert_table(name, one.stores.table(name), wanted.tables[name])
 
 
+@pytest.mark.semantics(60)
 def test_lateness_is_judged_by_the_watermark_before_the_epoch(one: Stream) -> None:
     one.send(0, 1.0)
     one.send(0, 100.0)

@@ -75,6 +75,7 @@ def check(
     assert progress.pending == 0
 
 
+@pytest.mark.semantics(59, 60, 61)
 @settings(max_examples=70, deadline=None)
 @given(
     sent=records(placed=True),
@@ -96,6 +97,7 @@ def test_watermark_mode(
     )
 
 
+@pytest.mark.semantics(42, 61)
 @settings(max_examples=70, deadline=None)
 @given(
     sent=records(placed=False),

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from pbf_ray.batch.builds.places import Place, place_of
+from pbf_ray.batch.places import Place, place_of
 from pbf_ray.errors import InputFileError, PbfRayError
 from pbf_ray.formats.sniffing import sniff
 

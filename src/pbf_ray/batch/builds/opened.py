@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from pbf_ray.batch.builds.inputs import InputFile, InputPath, find_inputs, has_changed
-from pbf_ray.batch.builds.places import place_of
 from pbf_ray.batch.builds.tasks import ParseTask, ReadingOptions, split
+from pbf_ray.batch.places import place_of
 from pbf_ray.errors import BuildFileError, InputFileError
 from pbf_ray.formats import BuildFile, open_build
 

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from pbf_ray.batch.builds.inputs import FoundInputs, InputFile, InputPath, find_inputs
-from pbf_ray.batch.builds.output import BuildsOutput
-from pbf_ray.batch.builds.places import place_of
 from pbf_ray.batch.builds.tasks import SPLIT_BYTES, ParseTask, ReadingOptions, split
 from pbf_ray.batch.builds.writing import PartWriter, Receipt
-from pbf_ray.contracts import BUILD_ERRORS, BUILD_FILES
+from pbf_ray.batch.output import TablesOutput
+from pbf_ray.batch.places import place_of
+from pbf_ray.contracts import BUILD_ERRORS, BUILD_FILES, BUILD_OUTPUTS
 from pbf_ray.errors import PbfRayError
 
 __all__ = ["BuildsProgress", "Engine", "ParsedBuilds", "parse_builds"]
@@ -139,7 +139,7 @@ def parse_builds(
             advice="use --engine local",
         )
     tasks = split(found.files, options, split_bytes=split_bytes)
-    place = BuildsOutput(target)
+    place = TablesOutput(target, BUILD_OUTPUTS, "parsed build files")
     place.prepare()
     try:
         receipts = _receipts(engine, PartWriter(place.staging), found.files, tasks, on_progress)

@@ -8,32 +8,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from pbf_ray.batch.builds.layout import TableFile, build_folder, part_name, table_file
 from pbf_ray.batch.builds.parsing import HEADER_TABLES, PART_TABLES, Part, failure_row
-from pbf_ray.batch.builds.places import Place
 from pbf_ray.batch.builds.summaries import LayerSummaries
 from pbf_ray.batch.builds.tasks import ParseTask
 from pbf_ray.batch.builds.vectors import vectors_of
+from pbf_ray.batch.output import StagedFile
+from pbf_ray.batch.places import Place
+from pbf_ray.batch.table_files import TableFile, build_folder, part_name, table_file
 from pbf_ray.contracts import BUILD_OUTPUTS
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import BuildBatch
 
-__all__ = ["PartWriter", "Receipt", "StagedFile"]
-
-
-@dataclass(frozen=True)
-class StagedFile:
-    """A file that a task has written.
-
-    Attributes:
-        name: What it will be called, below the output.
-        staged: Where it is until then, below the staging folder.
-        rows: Its rows.
-    """
-
-    name: str
-    staged: str
-    rows: int
+__all__ = ["PartWriter", "Receipt"]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pyarrow as pa
 
 from pbf_ray.batch.outcomes import attempt, result_of
+from pbf_ray.batch.spark.warned import without_pandas_warning
 from pbf_ray.errors import PbfRayError
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ def as_rows(session: SparkSession, tasks: Sequence[object]) -> DataFrame:
     """A frame with a partition per task, its one column ``task`` being the pickled task."""
     rows = [(bytearray(pickle.dumps(task)),) for task in tasks]
     parts = session.sparkContext.parallelize(rows, len(rows))
-    with warnings.catch_warnings():
-        # It says so of a pandas 3 whenever it makes a frame, and no pandas is used here.
-        warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
+    with without_pandas_warning():
         return session.createDataFrame(parts, "task binary")
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from pbf_ray.batch.spark.warned import without_pandas_warning
 from pbf_ray.errors import PbfRayError
 from pbf_ray.optional import require
 
@@ -34,7 +35,7 @@ def spark_session(
     """A Spark session that is stopped at the end; one that runs already is used and left.
 
     Args:
-        master: ``local[*]``, ``local[2]``, ``spark://host:port``, ``yarn``, ...
+        master: ``local[*]``, ``local[2]``, ``spark://host:port``, ``yarn``, ``sc://host``, ...
         app_name: What Spark calls the job.
         conf: Further Spark settings; they win over those made here.
 
@@ -42,10 +43,18 @@ def spark_session(
         MissingDependencyError: PySpark is not installed.
         PbfRayError: There is no Java, or none that is new enough; or Spark does not start.
     """
-    sql = require("pyspark.sql", extra="spark", purpose="the Spark engine")
+    with without_pandas_warning():
+        sql = require("pyspark.sql", extra="spark", purpose="the Spark engine")
     running = sql.SparkSession.getActiveSession()
     if running is not None:
         yield running
+        return
+    if master.startswith("sc://"):
+        # A client of Spark Connect needs no Java, and cannot set up the server.
+        builder = sql.SparkSession.builder.remote(master)
+        conf = {key: value for key, value in (conf or {}).items() if key.startswith("spark.sql.")}
+        with _started(master, builder, conf) as session:
+            yield session
         return
     _check_java()
     # Workers are to run the Python that runs here, with the same packages.
@@ -53,11 +62,17 @@ def spark_session(
     settings = {**_QUIET, "spark.master": master, "spark.app.name": app_name}
     if master.startswith("local"):
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    builder = sql.SparkSession.builder
-    for key, value in {**settings, **(conf or {})}.items():
+    with _started(master, sql.SparkSession.builder, {**settings, **(conf or {})}) as session:
+        yield session
+
+
+@contextmanager
+def _started(master: str, builder: Any, conf: Mapping[str, str]) -> Iterator[Any]:
+    for key, value in conf.items():
         builder = builder.config(key, value)
     try:
-        session = builder.getOrCreate()
+        with without_pandas_warning():
+            session = builder.getOrCreate()
     except Exception as error:
         line = next((text for text in str(error).splitlines() if text.strip()), "no reason given")
         raise PbfRayError(
