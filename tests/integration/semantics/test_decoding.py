@@ -165,7 +165,7 @@ def test_any_record_is_decoded_as_spark_does(seed: int, spark: Any) -> None:
     # a seed of which nothing can be learned would be a defect of the generator
     assert all(theirs.kinds.count(kind) > RECORDS * 0.05 for kind in (ROW, VOID))
     assert theirs.kinds.count(NULL) > 0
-    assert theirs.kinds.count(FLAGGED) > (RECORDS * 0.02 if len(schema) == len(SCHEMA) else 0)
+    assert len(schema) < len(SCHEMA) or theirs.kinds.count(FLAGGED) > RECORDS * 0.02
     assert RECORDS * 0.05 < ours.exact < RECORDS
 
 
@@ -197,7 +197,8 @@ def test_failfast_stops_where_spark_stops(seed: int, spark: Any) -> None:
     assert_same(from_json(sound, schema, "FAILFAST").table, theirs, what="FAILFAST")
     for wanted in (FLAGGED, VOID):
         corrupt = [value for value, kind in zip(values, kinds, strict=True) if kind == wanted]
-        for value in Random(seed).sample(corrupt, 1):
+        # few fields may be wanted, and none of them be flagged
+        for value in corrupt[:1]:
             mixed = [*sound[:3], value, *sound[3:6]]
             assert spark_failfast(spark, mixed, schema) is None
             with pytest.raises(MalformedRecordError) as stopped:

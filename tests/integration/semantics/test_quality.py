@@ -102,6 +102,7 @@ def test_scores_are_those_of_spark(spark: Any) -> None:
 
 
 @rounds(1)
+@example(seed=REACHING_SEED)
 @given(seed=seeds)
 @pytest.mark.semantics(34, 35, 36, 37, 38)
 @pytest.mark.parametrize("name", PROFILES)
@@ -111,8 +112,9 @@ def test_anomalies_are_those_of_spark(name: str, seed: int, spark: Any) -> None:
     theirs = spark_anomalies(spark, table, sql)
     ours = anomalies(table, profile).sort_by("id").select(theirs.column_names)
     assert_same(ours, theirs, what=f"anomalies, seed {seed}")
-    assert set(theirs["anomaly_type"].to_pylist()) == set(profile.anomaly_types)
-    assert theirs.num_rows < table.num_rows
+    assert 0 < theirs.num_rows < table.num_rows
+    if seed == REACHING_SEED:
+        assert set(theirs["anomaly_type"].to_pylist()) == set(profile.anomaly_types)
 
 
 # -- rolling -----------------------------------------------------------------------------------

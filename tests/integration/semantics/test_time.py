@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pbf_ray.monitoring.dates import event_date
 from support.semantics.comparer import assert_same
 from support.semantics.rounds import rounds
-from support.semantics.spark_decoding import from_spark
+from support.semantics.spark_decoding import from_spark, setting
 from support.semantics.spark_quality import view
 
 ZONES = ("UTC", "Asia/Tokyo", "America/Los_Angeles")
@@ -44,18 +44,16 @@ def _seconds(rng: Random) -> float | None:
 def test_dates_are_those_of_spark(zone: str, seed: int, spark: Any) -> None:
     rng = Random(seed)
     seconds = pa.array([1_700_000_000.0, *(_seconds(rng) for _ in range(4000))], pa.float64())
-    before = spark.conf.get("spark.sql.session.timeZone")
-    spark.conf.set("spark.sql.session.timeZone", zone)
-    try:
-        with view(spark, pa.table({"id": range(len(seconds)), "t": seconds})):
-            theirs = from_spark(
-                spark.sql(
-                    "SELECT to_date(timestamp_seconds(t)) AS day, unix_micros(timestamp_seconds(t))"
-                    " AS micros FROM records ORDER BY id"
-                )
+    with (
+        setting(spark, "spark.sql.session.timeZone", zone),
+        view(spark, pa.table({"id": range(len(seconds)), "t": seconds})),
+    ):
+        theirs = from_spark(
+            spark.sql(
+                "SELECT to_date(timestamp_seconds(t)) AS day, unix_micros(timestamp_seconds(t))"
+                " AS micros FROM records ORDER BY id"
             )
-    finally:
-        spark.conf.set("spark.sql.session.timeZone", before)
+        )
     days = theirs["day"].cast(pa.int32())
     in_range = pc.and_(pc.greater_equal(days, -719_162), pc.less(days, 2_932_897))
     wanted = pc.if_else(in_range, days, pa.scalar(None, pa.int32())).cast(pa.date32())

@@ -22,5 +22,5 @@ def rounds(usual: int) -> settings:
     return settings(
         max_examples=usual * many,
         phases=(Phase.explicit, Phase.reuse, Phase.generate),
-        suppress_health_check=(HealthCheck.too_slow, HealthCheck.function_scoped_fixture),
+        suppress_health_check=(HealthCheck.too_slow,),
     )

@@ -18,6 +18,7 @@ from support.semantics.oddities import FLAGGED, NULL, ROW, VOID
 __all__ = [
     "SparkDecoded",
     "from_spark",
+    "setting",
     "spark_dropmalformed",
     "spark_failfast",
     "spark_permissive",
@@ -46,6 +47,17 @@ def from_spark(frame: Any) -> pa.Table:
     """The rows of a Spark frame."""
     with no_pandas_warning():
         return frame.toArrow().combine_chunks()
+
+
+@contextmanager
+def setting(spark: Any, key: str, value: str) -> Iterator[None]:
+    """A setting of the session that other tests use too, as long as the block lasts."""
+    before = spark.conf.get(key)
+    spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        spark.conf.set(key, before)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +103,6 @@ def _permissive(
     from pyspark.sql import functions as F  # noqa: N812 - its usual name
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    # Java's decoder replaces what is no UTF-8, as it does in from_json; by default decode() fails
-    spark.conf.set("spark.sql.legacy.codingErrorAction", "true")
     wanted = from_arrow_schema(schema.append(pa.field(CORRUPT_RECORD, pa.string())))
     frame = to_spark(
         spark, pa.table({"i": np.arange(len(values)), "value": pa.array(values, pa.binary())})
@@ -105,7 +115,9 @@ def _permissive(
         .withColumn(CORRUPT_RECORD, F.col(CORRUPT_RECORD).cast("binary"))
         .withColumn("text", F.decode(CORRUPT_RECORD, "UTF-8"))
     )
-    found = from_spark(rows).sort_by("i").combine_chunks()
+    # Java's decoder replaces what is no UTF-8, as it does in from_json; by default decode() fails
+    with setting(spark, "spark.sql.legacy.codingErrorAction", "true"):
+        found = from_spark(rows).sort_by("i").combine_chunks()
     assert found.num_rows == len(values)
     is_null = np.asarray(found["is null"].combine_chunks())
     corrupt, text = found[CORRUPT_RECORD].combine_chunks(), found["text"].combine_chunks()
