@@ -108,15 +108,15 @@ def _permissive(
         spark, pa.table({"i": np.arange(len(values)), "value": pa.array(values, pa.binary())})
     )
     decoded = F.from_json(F.col("value").cast("string"), wanted)
-    rows = (
-        frame.select("i", decoded.alias("d"))
-        .select("i", F.isnull("d").alias("is null"), "d.*")
-        # it may be no UTF-8: its bytes, and what Java's decoder makes of them
-        .withColumn(CORRUPT_RECORD, F.col(CORRUPT_RECORD).cast("binary"))
-        .withColumn("text", F.decode(CORRUPT_RECORD, "UTF-8"))
-    )
     # Java's decoder replaces what is no UTF-8, as it does in from_json; by default decode() fails
     with setting(spark, "spark.sql.legacy.codingErrorAction", "true"):
+        rows = (
+            frame.select("i", decoded.alias("d"))
+            .select("i", F.isnull("d").alias("is null"), "d.*")
+            # it may be no UTF-8: its bytes, and what Java's decoder makes of them
+            .withColumn(CORRUPT_RECORD, F.col(CORRUPT_RECORD).cast("binary"))
+            .withColumn("text", F.decode(CORRUPT_RECORD, "UTF-8"))
+        )
         found = from_spark(rows).sort_by("i").combine_chunks()
     assert found.num_rows == len(values)
     is_null = np.asarray(found["is null"].combine_chunks())
