@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pbf_ray.config.kafka_clients import ProducerSettings
+from pbf_ray.kafka.offsets import ClusterView
 from pbf_ray.kafka.producer import RecordProducer
 
 __all__ = ["Feed", "Message"]
@@ -41,6 +42,20 @@ class Feed:
         self._producer: RecordProducer | None = None
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
+        return self
+
+    def await_all_partitions(self, partitions: int) -> Feed:
+        """Wait until every partition holds a message.
+
+        A stream that starts now reads all of them before its watermark does; one that starts
+        earlier may take those of a broker that was slow to begin for late, as it should.
+        """
+        view = ClusterView(self.servers, [self.topic])
+        places = [(self.topic, number) for number in range(partitions)]
+        deadline = time.monotonic() + self.patience_s
+        while not all((ends := view.ends(places)).values()):
+            assert time.monotonic() < deadline, f"not in {self.patience_s} s: {ends}"
+            time.sleep(0.05)
         return self
 
     @property

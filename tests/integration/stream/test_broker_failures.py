@@ -64,6 +64,9 @@ def test_brokers_die_alone_and_two_at_once(
         {"kafka.connect_timeout_s": PATIENCE_S}
     )
     output = tmp_path / "driver.log"
+    patient = ProducerSettings(delivery_timeout_s=PATIENCE_S)
+    feed = Feed(servers, topic_name, WORKLOAD.in_time(), per_s=300.0, patience_s=PATIENCE_S)
+    feed.start().await_all_partitions(6)
     driver = start_driver(settings, before=["--log-level", "info"], output=output)
 
     def said() -> str:
@@ -75,8 +78,6 @@ def test_brokers_die_alone_and_two_at_once(
         until(lambda: committed(settings) >= goal or driver.poll() is not None, said)
         assert driver.poll() is None, said()
 
-    patient = ProducerSettings(delivery_timeout_s=PATIENCE_S)
-    feed = Feed(servers, topic_name, WORKLOAD.in_time(), per_s=300.0, patience_s=PATIENCE_S).start()
     try:
         goes_on()
 
