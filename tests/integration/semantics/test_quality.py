@@ -209,6 +209,15 @@ def test_the_values_of_every_kind_are_generated() -> None:
         assert peers.num_rows < table.num_rows * 0.8
 
 
+def test_without_ties_no_two_records_of_a_layer_are_peers() -> None:
+    for seed in [16838, *range(40)]:  # 16838 once had two zeros in one layer
+        table = value_table(Random(seed), flavours=FLAVOURS, ties=False)
+        time = pc.add(table["timestamp"], 0.0)  # makes one zero of both
+        keys = [*table.select(["build_id", "layer"]).columns, time]
+        rows = pa.table(keys, names=["build_id", "layer", "time"])
+        assert rows.group_by(rows.column_names).aggregate([]).num_rows == rows.num_rows, seed
+
+
 # -- layers ------------------------------------------------------------------------------------
 
 

@@ -128,7 +128,8 @@ def value_table(
 
 
 def _timestamps(rng: Random, size: int, *, ties: bool) -> list[float | None]:
-    start = rng.choice([1_700_000_000.0, 0.0, -5.0])
+    # no step from these starts meets a zero, which would be a tie with the zero of the odd times
+    start = rng.choice([1_700_000_000.0, 0.0, -5.125])
     if ties:
         pool = [start + rng.randrange(size // 3 + 1) * 0.5 for _ in range(size)]
         odd = [*_ODD_TIMES, -0.0]
