@@ -9,8 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from pbf_ray.formats.reference.build import ReferenceBuild, ReferenceGeometry, ReferenceLayer
-from pbf_ray.formats.reference.cli_text import BLANK, INT32, NUMBER, CliText, shown
+from pbf_ray.formats.reference.build import (
+    ReferenceBuild,
+    ReferenceGeometry,
+    ReferenceLayer,
+    shown,
+)
+from pbf_ray.formats.reference.cli_text import BLANK, INT32, NUMBER, CliText
 
 __all__ = ["read_cli"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from pbf_ray.errors import BuildFileError
-from pbf_ray.formats.reference.build import damage_in
+from pbf_ray.formats.reference.build import damage_in, shown
 
-__all__ = ["BLANK", "INT32", "NUMBER", "CliText", "shown"]
+__all__ = ["BLANK", "INT32", "NUMBER", "CliText"]
 
 BLANK: Final = b" \t\n\v\f\r\0"
 NUMBER: Final = re.compile(rb"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
@@ -19,14 +19,6 @@ _WORD: Final = re.compile(rb"([A-Za-z]*)(?:[ \t]*/(?!/))?")
 _QUOTED: Final = re.compile(rb'[^"\n]*')
 _END_OF_PARAMETERS: Final = re.compile(rb"\r|\n|//|\$\$[A-Za-z]|\Z")
 INT32: Final = 1 << 31
-
-
-def shown(text: bytes) -> str:
-    """Text of a file, whatever its encoding should have been."""
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        return text.decode("cp1252", "backslashreplace")
 
 
 @dataclass
