@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pbf_ray.config.kafka_clients import ProducerSettings
-from pbf_ray.kafka.offsets import ClusterView
 from pbf_ray.kafka.producer import RecordProducer
 
 __all__ = ["Feed", "Message"]
@@ -25,7 +23,7 @@ class Feed:
         topic: The topic.
         messages: Key and value of each.
         per_s: How many a second.
-        patience_s: How long brokers may be away, and acknowledgements take.
+        patience_s: How long acknowledgements may take at the end.
         handed: The messages that the producer has taken.
     """
 
@@ -44,20 +42,6 @@ class Feed:
         self._thread.start()
         return self
 
-    def await_all_partitions(self, partitions: int) -> Feed:
-        """Wait until every partition holds a message.
-
-        A stream that starts now reads all of them before its watermark does; one that starts
-        earlier may take those of a broker that was slow to begin for late, as it should.
-        """
-        view = ClusterView(self.servers, [self.topic])
-        places = [(self.topic, number) for number in range(partitions)]
-        deadline = time.monotonic() + self.patience_s
-        while not all((ends := view.ends(places)).values()):
-            assert time.monotonic() < deadline, f"not in {self.patience_s} s: {ends}"
-            time.sleep(0.05)
-        return self
-
     @property
     def sent(self) -> int:
         """Messages that were acknowledged."""
@@ -73,11 +57,10 @@ class Feed:
 
     def _run(self) -> None:
         began_s = time.monotonic()
-        options = ProducerSettings(delivery_timeout_s=self.patience_s)
-        with RecordProducer(self.servers, options=options) as self._producer:
+        with RecordProducer(self.servers) as self._producer:
             for number, (key, value) in enumerate(self.messages):
-                while (early_s := number / self.per_s - (time.monotonic() - began_s)) > 0:
-                    self._ending.wait(min(early_s, 0.05))
+                while number > (time.monotonic() - began_s) * self.per_s:
+                    self._producer.flush(0.02)  # takes acknowledgements while it waits
                 if self._ending.is_set():
                     break
                 self._producer.send(self.topic, key, value)

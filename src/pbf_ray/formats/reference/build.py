@@ -11,14 +11,7 @@ import numpy.typing as npt
 
 from pbf_ray.errors import BuildFileError
 
-__all__ = [
-    "ID_BITS",
-    "ReferenceBuild",
-    "ReferenceGeometry",
-    "ReferenceLayer",
-    "damage_in",
-    "shown",
-]
+__all__ = ["ID_BITS", "ReferenceBuild", "ReferenceGeometry", "ReferenceLayer", "damage_in"]
 
 ID_BITS: Final = 31
 """Ids are int32."""
@@ -79,11 +72,3 @@ def damage_in(name: str) -> Callable[[str, int, str], BuildFileError]:
         return BuildFileError(name, problem, code=code, byte_offset=offset)
 
     return damage
-
-
-def shown(text: bytes) -> str:
-    """Text of a file, whatever its encoding should have been: what is not UTF-8 is from Windows."""
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        return text.decode("cp1252", "backslashreplace")
