@@ -17,10 +17,18 @@ using buildfile::Model;
 using buildfile::RawTag;
 using TextPairs = std::vector<std::pair<std::string, std::string>>;
 
-// Text of files is not always in the encoding that it should be in.
+// Text of files is not always in UTF-8: what is not is from Windows.
 py::str text(const std::string& value) {
-    return py::reinterpret_steal<py::str>(PyUnicode_DecodeUTF8(
-        value.data(), static_cast<Py_ssize_t>(value.size()), "backslashreplace"));
+    const auto size = static_cast<Py_ssize_t>(value.size());
+    PyObject* decoded = PyUnicode_DecodeUTF8(value.data(), size, nullptr);
+    if (decoded == nullptr) {
+        PyErr_Clear();
+        decoded = PyUnicode_Decode(value.data(), size, "cp1252", "backslashreplace");
+    }
+    if (decoded == nullptr) {
+        throw py::error_already_set();
+    }
+    return py::reinterpret_steal<py::str>(decoded);
 }
 
 py::object id(std::int32_t value) {

@@ -91,7 +91,7 @@ class AsciiReader final : public CliReader {
             to.x[point] = coordinate(text);
             to.y[point] = coordinate(text);
         }
-        if (text.take_comma()) {
+        if (text.take_further()) {  // a comma behind the last number says nothing
             throw FormatError(ErrorCode::inconsistent, offset,
                               "there are more numbers than the count of " + std::to_string(count) +
                                   (contour ? " points" : " hatch vectors") + " says");
@@ -132,10 +132,12 @@ class AsciiReader final : public CliReader {
         ProcessState state;
         bool has_state = false;
         bool changed = false;
+        bool found = false;
         bool ended = false;
         while (!ended && text.find_command()) {
             const std::size_t offset = text.offset();
             const std::string_view name = text.take_name();
+            found = true;
             try {
                 if (name == "LAYER") {
                     begin_layer(offset, height(text));
@@ -167,9 +169,26 @@ class AsciiReader final : public CliReader {
             }
             scan.passed(offset);
         }
+        if (!found) {
+            refuse_binary();
+        }
+        if (const auto hiding = text.hiding_comment()) {
+            warn(ErrorCode::inconsistent, *hiding,
+                 "a comment runs over lines, and commands in it are not read: it ends at the next //");
+        }
         if (!ended) {
             end_layers(bytes().size());
             warn(ErrorCode::truncated, bytes().size(), "there is no $$GEOMETRYEND");
+        }
+    }
+
+    // Throws (or notes) that no command follows the header, but something else does.
+    void refuse_binary() {
+        Text text(bytes(), framing_.geometry, bytes().size());
+        text.skip_blank();
+        if (!text.at_end()) {
+            damaged(FormatError(ErrorCode::bad_command, text.offset(),
+                                "the header says $$ASCII, and no command follows: binary geometry?"));
         }
     }
 
@@ -178,6 +197,7 @@ class AsciiReader final : public CliReader {
         try {
             const double z_mm = text.take_number("the height of a layer") * framing_.unit_mm;
             if (std::isfinite(z_mm)) {
+                text.expect_last("the height of a layer");
                 return z_mm;
             }
             throw FormatError(ErrorCode::bad_number, offset, "the height of a layer is too large");

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "buildfile/cli.hpp"
+#include "buildfile/cli_text.hpp"
 #include "buildfile/coordinates.hpp"
 
 namespace pbf::buildfile::cli {
@@ -230,20 +231,26 @@ Command read_command(ByteReader& reader, bool align) {
             read_geometry<std::int32_t, 2, 8>(reader, align, command);
             return command;
     }
+    constexpr std::uint16_t kText = 0x2424;  // "$$"
+    const auto opcode = static_cast<std::uint16_t>(command.opcode);
     throw FormatError(ErrorCode::bad_command, command.offset,
-                      "there is no command " +
-                          std::to_string(static_cast<std::uint16_t>(command.opcode)));
+                      opcode == kText ? "the header says $$BINARY, and a command in text follows"
+                                      : "there is no command " + std::to_string(opcode));
 }
 
 bool is_end(Bytes rest) noexcept {
     constexpr std::string_view kEnd = "$$GEOMETRYEND";
     constexpr std::size_t kPadding = 4096;
-    if (rest.size() >= kEnd.size() && std::memcmp(rest.data(), kEnd.data(), kEnd.size()) == 0) {
+    // No command begins with such a byte.
+    const auto most = rest.begin() + static_cast<std::ptrdiff_t>(std::min(rest.size(), kPadding));
+    const auto behind = std::find_if_not(rest.begin(), most, [](std::uint8_t byte) {
+        return byte == 0 || byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n' || byte == 0x1A;
+    });
+    if (behind == rest.end()) {
         return true;
     }
-    return rest.size() <= kPadding && std::all_of(rest.begin(), rest.end(), [](std::uint8_t byte) {
-               return byte == 0 || byte == ' ' || byte == '\r' || byte == '\n' || byte == 0x1A;
-           });
+    const auto end = rest.subspan(static_cast<std::size_t>(behind - rest.begin()));
+    return begins_with({reinterpret_cast<const char*>(end.data()), end.size()}, kEnd);
 }
 
 std::unique_ptr<BuildReader> open_binary(std::shared_ptr<const ByteSource> source,

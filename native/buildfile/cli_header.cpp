@@ -13,16 +13,24 @@ namespace {
 
 constexpr std::string_view kStart = "$$HEADERSTART";
 constexpr std::string_view kEnd = "$$HEADEREND";
+constexpr std::string_view kGeometry = "$$GEOMETRYSTART";
 constexpr std::size_t kSniffed = std::size_t{64} << 10;
 constexpr std::int64_t kLowestId = std::int64_t{std::numeric_limits<std::int32_t>::min()} + 1;
 constexpr std::int64_t kHighestId = std::numeric_limits<std::int32_t>::max();
 
+std::string_view as_text(Bytes bytes) noexcept {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Where `word` stands in the first `most` bytes, in any case.
 std::optional<std::size_t> find(Bytes file, std::size_t most, std::string_view word) noexcept {
-    const void* found = ::memmem(file.data(), std::min(file.size(), most), word.data(), word.size());
-    if (found == nullptr) {
-        return std::nullopt;
+    const std::string_view text = as_text(file).substr(0, most);
+    for (std::size_t at = text.find("$$"); at != text.npos; at = text.find("$$", at + 1)) {
+        if (begins_with(text.substr(at), word)) {
+            return at;
+        }
     }
-    return static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - file.data());
+    return std::nullopt;
 }
 
 std::string lower(std::string_view name) {
@@ -59,6 +67,10 @@ class HeaderReader {
         if (framing_.binary) {
             skip_padding();
         }
+        if (const auto hiding = text_.hiding_comment()) {
+            warn(ErrorCode::inconsistent, *hiding, "a comment runs over lines, and commands in it are "
+                                                   "not read: it ends at the next //");
+        }
         header_.format = "cli";
         header_.unit_mm = framing_.unit_mm;
         return framing_;
@@ -72,26 +84,45 @@ class HeaderReader {
             throw FormatError(cut ? ErrorCode::limit_exceeded : ErrorCode::bad_header, before,
                               cut ? "the header has more than max_header_bytes = " +
                                         std::to_string(limits_.max_header_bytes) + " bytes"
-                                  : "the header has no $$HEADEREND");
+                                  : "the header has no $$HEADEREND" + after_comment());
         }
-        return text_.end() - text_.offset() >= kEnd.size() &&
-               std::memcmp(file_.data() + text_.offset(), kEnd.data(), kEnd.size()) == 0;
+        return begins_with(as_text(file_).substr(text_.offset(), kEnd.size()), kEnd) &&
+               text_.end() - text_.offset() >= kEnd.size();
+    }
+
+    std::string after_comment() const {
+        const auto hiding = text_.hiding_comment();
+        return hiding ? ": the comment that begins at byte " + std::to_string(*hiding) +
+                            " runs over lines, to the next //"
+                      : "";
     }
 
     // Binary geometry begins right behind the header, or at the next multiple of four bytes from its
-    // beginning. Writers that end the line first are seen: no command begins with such a byte.
+    // beginning. Writers that end the line first, or say $$GEOMETRYSTART, are seen: no command begins
+    // with such a byte.
     void skip_padding() {
         std::size_t at = framing_.geometry;
         if (framing_.align) {
             at += (4 - (at - start_) % 4) % 4;
         }
-        const auto is_line_end = [&](std::size_t place) {
-            return place < file_.size() && (file_[place] == '\r' || file_[place] == '\n');
+        at = std::min(at, file_.size());
+        if (!framing_.align) {
+            at = behind_blanks(at);
+            if (begins_with(as_text(file_).substr(at), kGeometry)) {
+                at = behind_blanks(at + kGeometry.size());
+            }
+        }
+        framing_.geometry = at;
+    }
+
+    std::size_t behind_blanks(std::size_t at) const noexcept {
+        const auto is_blank = [](std::uint8_t byte) {
+            return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
         };
-        while (!framing_.align && is_line_end(at)) {
+        while (at < file_.size() && is_blank(file_[at])) {
             ++at;
         }
-        framing_.geometry = std::min(at, file_.size());
+        return at;
     }
 
     void command() {
@@ -134,6 +165,7 @@ class HeaderReader {
     void units(std::size_t offset, std::size_t first, std::size_t last) {
         Text text(file_, first, last);
         framing_.unit_mm = text.take_number("the unit of $$UNITS");
+        text.expect_last("the unit of $$UNITS");
         // Its float32 is what values are multiplied to: neither may vanish.
         if (!(framing_.unit_mm > 0) || !std::isnormal(static_cast<float>(framing_.unit_mm))) {
             throw FormatError(ErrorCode::bad_number, offset, "$$UNITS is no length above 0");

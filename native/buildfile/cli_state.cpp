@@ -28,14 +28,17 @@ bool sets_state(std::string_view name) noexcept {
 void take_state(std::string_view name, Text& text, ProcessState& state) {
     if (name == "POWER") {
         state.power_w = text.take_number("the laser power");
+        text.expect_last("the laser power");
         return;
     }
     if (name == "SPEED") {
         state.speed_mm_s = text.take_number("the scan speed");
+        text.expect_last("the scan speed");
         return;
     }
     if (name == "FOCUS") {
         state.focus_mm = text.take_number("the focus");
+        text.expect_last("the focus");
         return;
     }
     // name, type, value; what is left out is the type.

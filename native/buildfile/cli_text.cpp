@@ -1,5 +1,6 @@
 #include "buildfile/cli_text.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -13,6 +14,12 @@ bool is_blank(char letter) noexcept {
 }
 
 bool is_upper(char letter) noexcept { return letter >= 'A' && letter <= 'Z'; }
+bool is_lower(char letter) noexcept { return letter >= 'a' && letter <= 'z'; }
+bool is_letter(char letter) noexcept { return is_upper(letter) || is_lower(letter); }
+
+char upper(char letter) noexcept {
+    return is_lower(letter) ? static_cast<char>(letter - 'a' + 'A') : letter;
+}
 
 const char* find(const char* first, const char* last, char letter) noexcept {
     const void* found = std::memchr(first, letter, static_cast<std::size_t>(last - first));
@@ -23,6 +30,13 @@ bool starts_comment(const char* at, const char* last) noexcept {
     return last - at >= 2 && at[0] == '/' && at[1] == '/';
 }
 
+// Writers that mean a comment to end with its line make the next one its end: what stands between
+// is not read, and that is not to be silent.
+bool hides_commands(const char* first, const char* last) noexcept {
+    const char* const line = find(first, last, '\n');
+    return ::memmem(line, static_cast<std::size_t>(last - line), "$$", 2) != nullptr;
+}
+
 }  // namespace
 
 void Text::skip_comment() noexcept {
@@ -30,6 +44,9 @@ void Text::skip_comment() noexcept {
     const void* closed =
         ::memmem(inside, static_cast<std::size_t>(last_ - inside), "//", 2);
     if (closed != nullptr) {
+        if (hiding_ == nullptr && hides_commands(inside, static_cast<const char*>(closed))) {
+            hiding_ = at_;
+        }
         at_ = static_cast<const char*>(closed) + 2;
     } else {
         at_ = find(inside, last_, '\n');
@@ -78,12 +95,22 @@ bool Text::find_command() noexcept {
 std::string_view Text::take_name() noexcept {
     at_ += 2;
     const char* const first = at_;
-    while (at_ != last_ && is_upper(*at_)) {
+    bool lower = false;
+    while (at_ != last_ && is_letter(*at_)) {
+        lower |= is_lower(*at_);
         ++at_;
     }
-    const std::string_view name(first, static_cast<std::size_t>(at_ - first));
-    if (at_ != last_ && *at_ == '/' && !starts_comment(at_, last_)) {
-        ++at_;
+    std::string_view name(first, static_cast<std::size_t>(at_ - first));
+    if (lower && name.size() <= name_.size()) {
+        std::transform(name.begin(), name.end(), name_.begin(), upper);
+        name = {name_.data(), name.size()};
+    }
+    const char* slash = at_;
+    while (slash != last_ && (*slash == ' ' || *slash == '\t')) {
+        ++slash;
+    }
+    if (slash != last_ && *slash == '/' && !starts_comment(slash, last_)) {
+        at_ = slash + 1;
     }
     return name;
 }
@@ -91,7 +118,7 @@ std::string_view Text::take_name() noexcept {
 std::string_view Text::take_parameters() noexcept {
     const char* const first = at_;
     while (at_ != last_ && *at_ != '\n' && *at_ != '\r' && !starts_comment(at_, last_) &&
-           !(at_command() && last_ - at_ >= 3 && is_upper(at_[2]))) {
+           !(at_command() && last_ - at_ >= 3 && is_letter(at_[2]))) {
         ++at_;
     }
     return trimmed({first, static_cast<std::size_t>(at_ - first)});
@@ -109,6 +136,23 @@ std::size_t Text::count_commas() const noexcept {
         ++ahead.at_;
     }
     return commas;
+}
+
+bool Text::take_further() noexcept {
+    if (!take_comma()) {
+        return false;
+    }
+    skip_blank();
+    return !at_end() && !at_command();
+}
+
+void Text::expect_last(const char* what) {
+    const std::size_t here = offset();
+    if (take_further()) {
+        seek(here);
+        fail(ErrorCode::bad_number, std::string(what) +
+                                        " is followed by a further number: a decimal comma?");
+    }
 }
 
 void Text::fail_number(const char* what) const {
@@ -147,6 +191,12 @@ std::int64_t Text::take_integer(const char* what, std::int64_t lowest, std::int6
         fail(ErrorCode::bad_number, std::string(what) + " is no integer of its range");
     }
     return static_cast<std::int64_t>(value);
+}
+
+bool begins_with(std::string_view text, std::string_view word) noexcept {
+    return text.size() >= word.size() &&
+           std::equal(word.begin(), word.end(), text.begin(),
+                      [](char known, char letter) { return known == upper(letter); });
 }
 
 std::string_view trimmed(std::string_view text) noexcept {

@@ -1,8 +1,10 @@
 // The text of CLI files: commands ($$NAME/parameters), numbers, blanks and // comments //.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,7 +13,7 @@
 namespace pbf::buildfile::cli {
 
 // Reads forward through the text [first, last) of a file. A comment runs to the next "//", over lines
-// too; where there is none, to the end of its line.
+// too; where there is none, to the end of its line. Names of commands are upper case, and taken in any.
 class Text {
   public:
     Text(Bytes file, std::size_t first, std::size_t last) noexcept
@@ -29,7 +31,8 @@ class Text {
 
     // Moves to the next "$$" that is in no comment; false, and at the end, if there is none.
     bool find_command() noexcept;
-    // At "$$": moves behind the name, and behind the '/' before its parameters; gives the name.
+    // At "$$": moves behind the name, and behind the '/' before its parameters; gives the name in upper
+    // case. It is good until the next one is taken.
     std::string_view take_name() noexcept;
     // The parameters of a command as text: to the end of the line, a comment, or the next command.
     std::string_view take_parameters() noexcept;
@@ -60,6 +63,17 @@ class Text {
         }
     }
 
+    // Whether a comma and something more than the next command follow; moves behind that comma.
+    bool take_further() noexcept;
+    // Throws bad_number if `what` is followed by a further number: 0,05 is not 0.05.
+    void expect_last(const char* what);
+
+    // Where the first comment began that ran over lines and had commands in it, if one was met.
+    std::optional<std::size_t> hiding_comment() const noexcept {
+        return hiding_ == nullptr ? std::nullopt
+                                  : std::optional(static_cast<std::size_t>(hiding_ - file_));
+    }
+
     // How many commas there are up to the next command, but for those in comments.
     std::size_t count_commas() const noexcept;
 
@@ -74,8 +88,13 @@ class Text {
     const char* file_;
     const char* at_;
     const char* last_;
+    const char* hiding_ = nullptr;
     bool end_of_file_;
+    std::array<char, 16> name_{};  // no name that is known is longer
 };
+
+// Whether `text` begins with `word`, which is upper case, in any case.
+bool begins_with(std::string_view text, std::string_view word) noexcept;
 
 // Text without blanks at its ends.
 std::string_view trimmed(std::string_view text) noexcept;

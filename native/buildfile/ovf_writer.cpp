@@ -199,9 +199,12 @@ class OvfWriter final : public BuildWriter {
         } else if (has_style_zero_) {
             lose("that geometries have no build style: they get number 0");
         }
-        if (laser == kNoId) {
-            lose("that geometries have no laser: they get laser 0");
-        } else if (laser != 0) {
+        // OVF has no way to name none. Where no geometry has one, laser 0 is nobody else's.
+        (laser == kNoId ? without_laser_ : with_laser_) = true;
+        if (without_laser_ && with_laser_) {
+            lose("that some geometries have no laser: they get laser 0");
+        }
+        if (laser != kNoId && laser != 0) {
             ids_.signed_number(block::kLaser, laser);
         }
         if (model != kNoId) {
@@ -258,6 +261,8 @@ class OvfWriter final : public BuildWriter {
     std::vector<std::int32_t> keys_;  // of header_.build_styles
     std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> numbers_;
     bool has_style_zero_ = false;
+    bool with_laser_ = false;
+    bool without_laser_ = false;
     std::vector<std::uint64_t> planes_;
     Bounds bounds_;
     std::vector<float> interleaved_;

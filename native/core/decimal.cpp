@@ -27,7 +27,9 @@ double parse_decimal_slowly(const char* first, const char* last) noexcept {
         if (exponent != last) {
             const char* digits = exponent + (is_digit(exponent[1]) ? 1 : 2);
             const auto read = std::from_chars(digits, last, power);
-            if (read.ec == std::errc{}) {
+            // No text is long enough to make up for such a power: its sign says which way.
+            constexpr long long kDecides = std::numeric_limits<long long>::max() / 2;
+            if (read.ec == std::errc{} && power < kDecides) {
                 down = static_cast<long long>(place) + (down ? -power : power) < 0;
             }
         } else {

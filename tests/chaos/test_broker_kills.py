@@ -50,13 +50,14 @@ def test_many_dead_brokers_change_nothing(needs_apache_kafka: None, tmp_path: Pa
             {"kafka.connect_timeout_s": 600.0}
         )
         output = tmp_path / "driver.log"
-        feed = Feed(servers, topic, WORKLOAD.in_time(), per_s=300.0).start()
+        feed = Feed(servers, topic, WORKLOAD.in_time(), per_s=300.0, patience_s=600.0)
+        feed.start().await_all_partitions(6)
         driver = start_driver(settings, output=output)
         done: list[str] = []
 
         def goes_on(records: int) -> None:
             goal = committed(settings) + records
-            deadline = time.monotonic() + 180
+            deadline = time.monotonic() + 600
             while committed(settings) < goal:
                 assert driver.poll() is None, f"seed {SEED}, {done}: {output.read_text()}"
                 assert time.monotonic() < deadline, f"seed {SEED}, {done}: {output.read_text()}"

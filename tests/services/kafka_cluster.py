@@ -150,7 +150,7 @@ class KafkaCluster:
                 self.bring_back(number, wait=False)
         self.await_in_sync()
 
-    def await_in_sync(self, copies: int = len(NODES), *, timeout_s: float = 90.0) -> None:
+    def await_in_sync(self, copies: int = len(NODES), *, timeout_s: float = 300.0) -> None:
         """Wait until every partition of every topic has ``copies`` copies in sync, and a leader."""
         config = client_config(self.bootstrap_servers)
         deadline = time.monotonic() + timeout_s

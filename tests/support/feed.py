@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pbf_ray.config.kafka_clients import ProducerSettings
+from pbf_ray.kafka.offsets import ClusterView
 from pbf_ray.kafka.producer import RecordProducer
 
 __all__ = ["Feed", "Message"]
@@ -23,7 +25,7 @@ class Feed:
         topic: The topic.
         messages: Key and value of each.
         per_s: How many a second.
-        patience_s: How long acknowledgements may take at the end.
+        patience_s: How long brokers may be away, and acknowledgements take.
         handed: The messages that the producer has taken.
     """
 
@@ -42,6 +44,20 @@ class Feed:
         self._thread.start()
         return self
 
+    def await_all_partitions(self, partitions: int) -> Feed:
+        """Wait until every partition holds a message.
+
+        A stream that starts now reads all of them before its watermark does; one that starts
+        earlier may take those of a broker that was slow to begin for late, as it should.
+        """
+        view = ClusterView(self.servers, [self.topic])
+        places = [(self.topic, number) for number in range(partitions)]
+        deadline = time.monotonic() + self.patience_s
+        while not all((ends := view.ends(places)).values()):
+            assert time.monotonic() < deadline, f"not in {self.patience_s} s: {ends}"
+            time.sleep(0.05)
+        return self
+
     @property
     def sent(self) -> int:
         """Messages that were acknowledged."""
@@ -57,10 +73,11 @@ class Feed:
 
     def _run(self) -> None:
         began_s = time.monotonic()
-        with RecordProducer(self.servers) as self._producer:
+        options = ProducerSettings(delivery_timeout_s=self.patience_s)
+        with RecordProducer(self.servers, options=options) as self._producer:
             for number, (key, value) in enumerate(self.messages):
-                while number > (time.monotonic() - began_s) * self.per_s:
-                    self._producer.flush(0.02)  # takes acknowledgements while it waits
+                while (early_s := number / self.per_s - (time.monotonic() - began_s)) > 0:
+                    self._ending.wait(min(early_s, 0.05))
                 if self._ending.is_set():
                     break
                 self._producer.send(self.topic, key, value)

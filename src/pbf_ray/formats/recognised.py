@@ -149,6 +149,9 @@ _FORMATS: Final = (
     ForeignFormat("a 7z archive", _UNPACK, marks=(b"7z\xbc\xaf\x27\x1c",), suffixes=(".7z",)),
     ForeignFormat("a RAR archive", _UNPACK, marks=(b"Rar!",), suffixes=(".rar",)),
     ForeignFormat(
+        "text in UTF-16", "save it as UTF-8 or ASCII", marks=(b"\xff\xfe$\x00", b"\xfe\xff\x00$")
+    ),
+    ForeignFormat(
         "a pointer of Git LFS, and not the file itself",
         "fetch the file: git lfs pull",
         marks=(b"version https://git-lfs",),

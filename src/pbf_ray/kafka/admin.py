@@ -142,8 +142,8 @@ class AdminConnection:
         if not partitions:
             return [{} for _ in specs]
         if self._leaders_in_doubt:
-            # While such a request waits for a leader that is dead, librdkafka tries to connect to
-            # it without a pause, and keeps a processor busy: look first, with pauses.
+            # Asked again, a leader that is dead would swallow the request again: look first, which
+            # takes no time-out and says which broker it is.
             topics = sorted({topic for topic, _ in partitions})
             why = why_standing_still(self.client, topics, reading=True)
             if why:

@@ -60,8 +60,16 @@ class _Log:
         _log.log(logging.DEBUG if said_elsewhere else level, message, *args)
 
 
-# librdkafka would leave a broker that is back alone for up to 10 s.
-_DEFAULTS: Mapping[str, str] = MappingProxyType({"reconnect.backoff.max.ms": "2000"})
+_DEFAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        # librdkafka would leave a broker that is back alone for up to 10 s.
+        "reconnect.backoff.max.ms": "2000",
+        # Where it connects only on demand, a request that needs one broker (offsets its leader, a
+        # description the controller) demands again at every failure: without a pause, thousands
+        # of times a second, as long as that broker is away. Connected to all, it keeps the pause.
+        "enable.sparse.connections": "false",
+    }
+)
 
 _UNAVAILABLE = frozenset(
     {

@@ -31,8 +31,8 @@ _ALIASES: Final = {
 }
 """Librdkafka's own names of settings, and those that people write."""
 _OF_CONNECTIONS: Final = (
-    "bootstrap.", "broker.", "client.", "enable.ssl", "https.", "logger", "reconnect.", "sasl.",
-    "enable.sasl", "security.", "socket.", "ssl.",
+    "bootstrap.", "broker.", "client.", "enable.sasl", "enable.sparse.", "enable.ssl", "https.",
+    "logger", "reconnect.", "sasl.", "security.", "socket.", "ssl.",
 )  # fmt: skip
 _KNOWN_MECHANISMS: Final = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
 

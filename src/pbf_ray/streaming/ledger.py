@@ -84,6 +84,14 @@ class Ledger:
         self._replay = deque(self._log.planned_after(self.committed_epoch))
         self._open: deque[_OpenEpoch] = deque()
 
+    def check_fence(self) -> None:
+        """Raise if a newer run has started.
+
+        Raises:
+            FencedError: If so.
+        """
+        self._log.check_fence()
+
     @property
     def window_files(self) -> tuple[WindowFiles, ...]:
         """Window state of the last commit."""

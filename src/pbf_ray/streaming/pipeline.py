@@ -155,6 +155,7 @@ class Pipeline:
         if pending:
             wait(pending, timeout=0.05, return_when=FIRST_COMPLETED)
         else:
+            self._ledger.check_fence()  # with nothing to plan, nothing else would tell
             self._stop.wait(min(0.05, self._pace.epoch_interval_s))
         return None
 

@@ -34,6 +34,19 @@ def test_parse_tells_what_became_of_every_file(run, files: Path) -> None:
     assert result.stderr == "", "without a terminal there is no progress"
 
 
+def test_info_says_one_layer_and_no_minus_0(run, files: Path) -> None:
+    Path("one.cli").write_text(
+        "$$HEADERSTART\n$$ASCII\n$$UNITS/1\n$$DIMENSION/-0.0,-0,0,1,2,-0\n$$HEADEREND\n"
+        "$$GEOMETRYSTART\n$$LAYER/-0.0\n$$HATCHES/1,1,-0,-0,-0,-0\n$$GEOMETRYEND\n"
+    )
+    shown = run("builds", "info", "one.cli", "--full").stdout
+    assert " 1 layer\n" in shown
+    assert "x 0 to 1, y 0 to 2, z 0 to 0 mm" in shown
+    assert "x 0 to 0, y 0 to 0 mm" in shown
+    assert "1 geometry, 1 vector\n" in shown
+    assert "0 to 0 mm\n" in shown
+
+
 def test_parse_as_json_and_with_damaged_layers_left_out(run, files: Path) -> None:
     words = ("--output", "out", "--engine", "local", "--on-damage", "skip", "--split", "300 B")
     result = run("builds", "parse", files, *words, "--json")

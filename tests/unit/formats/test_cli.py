@@ -103,12 +103,16 @@ def _short(*values: int) -> bytes:
 @example("1" + "0" * 400 + "e-400")
 @example("2.2250738585072011e-308")
 @example("123456789012345678901234567890e-10")
+@example("1e-9223372036854775807")
+@example("0.0001e-9223372036854775807")
 def test_numbers_are_those_of_python(text: str) -> None:
     build = open_build(_ascii(f"$$LAYER/{text}"))
     assert struct.pack("<d", build.z_mm[0]) == struct.pack("<d", float(text))
 
 
-@pytest.mark.parametrize("text", ["1e999", "-1e999", "nan", "inf", "", "-", ".", "e5"])
+@pytest.mark.parametrize(
+    "text", ["1e999", "-1e999", "1e9223372036854775807", "nan", "inf", "", "-", ".", "e5"]
+)
 def test_what_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(BuildFileError) as caught:
         open_build(_ascii(f"$$LAYER/{text}\n"))
@@ -228,6 +232,74 @@ def test_a_file_that_ends_in_a_number_is_cut() -> None:
     assert caught.value.facts["code"] == "truncated"
     at_line = whole[: whole.index(b"$$GEOMETRYEND")]
     assert [one.code for one in _read(at_line).warnings] == ["truncated"]
+
+
+def test_names_are_taken_in_any_case_and_with_blanks_before_the_slash() -> None:
+    body = "$$LAYER / 1\n$$POWER\t/ 150\n$$Polyline /1,2,2,0,0,1,1"
+    for data in (_ascii(body), _ascii(body).lower()):
+        build = _read(data)
+        assert_equal_to_reference(build, read_cli(data))
+        assert build.z_mm.tolist() == [1]
+        assert build.build_styles["laser_power_w"].to_pylist() == [150]
+    binary = _binary(_layer(1), _short(0, 0, 1, 1)).replace(b"HEADEREND", b"HeaderEnd")
+    assert len(open_build(binary)) == 1
+
+
+def test_a_comma_behind_the_last_number_says_nothing() -> None:
+    data = _ascii("$$LAYER/1,\n$$POLYLINE/1,2,2,0,0,1,1,\n$$HATCHES/1,0,\n")
+    for on_damage in ("raise", "skip"):
+        tables = open_build(data, on_damage=on_damage).to_arrow()  # type: ignore[arg-type]
+        assert tables.geometries["count"].to_pylist() == [2, 0]
+        assert not tables.damage
+    assert_equal_to_reference(_read(data), read_cli(data))
+
+
+@pytest.mark.parametrize(
+    ("body", "head"),
+    [("$$LAYER/0,05", ""), ("$$LAYER/1\n$$POWER/100,5\n", ""), ("", "$$UNITS/1,0\n")],
+)
+def test_a_decimal_comma_is_refused_and_not_cut_off(body: str, head: str) -> None:
+    for read in (open_build, read_cli):
+        with pytest.raises(BuildFileError) as caught:
+            read(_ascii(body, head))
+        assert caught.value.facts["code"] == "bad_number"
+    with pytest.raises(BuildFileError, match="decimal comma"):
+        open_build(_ascii(body, head))
+
+
+@pytest.mark.parametrize("start", [b"  \r\n", b"\n$$GEOMETRYSTART\r\n", b"$$GeometryStart "])
+@pytest.mark.parametrize("end", [b"\r\n$$GEOMETRYEND\r\n", b"\t\n", b"\n$$geometryend junk"])
+def test_text_around_binary_geometry_is_passed_over(start: bytes, end: bytes) -> None:
+    data = _binary(start, _layer(1), _short(0, 0, 1, 1), end)
+    build = _read(data)
+    assert build.to_arrow().geometries["count"].to_pylist() == [2]
+    assert_equal_to_reference(build, read_cli(data))
+
+
+def test_a_wrong_mode_is_said() -> None:
+    text = _ascii("$$LAYER/1").replace(b"ASCII", b"BINARY").replace(b"$$GEOMETRYSTART", b"")
+    with pytest.raises(BuildFileError, match=r"says \$\$BINARY"):
+        open_build(text)
+    binary = _binary(_layer(1), _short(0, 0, 1, 1)).replace(b"BINARY", b"ASCII")
+    with pytest.raises(BuildFileError, match="binary geometry"):
+        open_build(binary)
+
+
+def test_comments_that_hide_commands_are_no_secret() -> None:
+    body = "// layer one\n$$LAYER/1\n// layer two\n$$LAYER/2"
+    build = open_build(_ascii(body))
+    assert build.z_mm.tolist() == [2]
+    [warning] = build.warnings
+    assert "comment runs over lines" in warning.problem
+    assert _ascii(body)[warning.byte_offset :].startswith(b"// layer one")
+    with pytest.raises(BuildFileError, match="the comment that begins at byte 32"):
+        open_build(_ascii("// again\n$$LAYER/2", "// a remark\n"))
+
+
+def test_labels_that_are_not_utf_8_are_from_windows() -> None:
+    data = _ascii("", "$$LABEL/1,Gr\u00f6\u00dfe\n").decode().encode("cp1252")
+    assert open_build(data).models["name"].to_pylist() == ["Gr\u00f6\u00dfe"]
+    assert_equal_to_reference(_read(data), read_cli(data))
 
 
 COUNTS_BY_ONE = "$$LAYER/1\n$$POLYLINE/1,0,2,0,0,1,0,0,0\n$$LAYER/2\n$$HATCHES/1,1,0,0,1,1,2,2"

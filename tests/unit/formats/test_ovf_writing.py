@@ -129,7 +129,6 @@ def test_what_protobuf_finds() -> None:
     ("geometry", "style", "lost"),
     [
         ({"kind": "jump", "points": [(0.0, 0.0), (1.0, 1.0)], "laser_id": 1}, {}, "jumps"),
-        ({"kind": "points", "points": []}, {}, "no laser"),
         (
             {"kind": "points", "points": [], "laser_id": 1},
             {"build_style_id": 0},
@@ -150,6 +149,16 @@ def test_what_ovf_cannot_hold_is_named(
     report = write_build(build, None, format="ovf", allow_loss=True)
     assert any(lost in one for one in report.lost)
     assert len(open_build(report.data)) == 1
+
+
+def test_no_laser_is_laser_0_unless_others_have_one() -> None:
+    without: dict[str, Any] = {"kind": "points", "points": [(1.0, 2.0)]}
+    report = write_build(tables([(0.0, [without])]), None, format="ovf")
+    assert report.lost == ()
+    assert open_build(report.data).to_arrow().geometries["laser_id"].to_pylist() == [0]
+    for order in ([without, without | {"laser_id": 0}], [without | {"laser_id": 2}, without]):
+        with pytest.raises(BuildFileError, match="some geometries have no laser"):
+            write_build(tables([(0.0, [order[0]]), (1.0, [order[1]])]), None, format="ovf")
 
 
 @pytest.mark.parametrize(

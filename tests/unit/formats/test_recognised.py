@@ -28,6 +28,7 @@ STL = bytes(80) + (2).to_bytes(4, "little") + bytes(100)
     [
         (b"", "part.cli", "it is empty"),
         (b"4.7 text", "part.rea", "Realizer"),
+        ("\ufeff$$HEADERSTART".encode("utf-16-le"), "part.cli", "text in UTF-16"),
         (b"\0\1\2\3", "part.f&s", "Fockele & Schwarze"),
         (b"\0\1\2\3", "job.openjz", "EOS job container"),
         (_zip("a.bin"), "job.openjz", "EOS job container"),

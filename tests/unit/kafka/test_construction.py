@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from pbf_ray.errors import SettingError
 from pbf_ray.kafka.client import client_config
-from pbf_ray.kafka.construction import new_client
+from pbf_ray.kafka.construction import connection_settings, new_client
 
 SECRET = "open-sesame"  # noqa: S105 - opens nothing
 SASL = {
@@ -61,3 +61,9 @@ def test_what_nobody_foresaw_is_told_with_secrets_masked() -> None:
 def test_good_settings_make_a_client() -> None:
     config = client_config("127.0.0.1:1", SASL)
     assert isinstance(new_client(Producer, config), Producer)
+
+
+def test_a_client_beside_another_connects_as_that_one_does() -> None:
+    config = client_config("127.0.0.1:1", SASL | {"linger.ms": "5"})
+    beside = connection_settings(config)
+    assert beside == {key: value for key, value in config.items() if key != "linger.ms"}

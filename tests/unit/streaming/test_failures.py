@@ -16,6 +16,7 @@ from pbf_ray.errors import (
     BrokerUnavailableError,
     CheckpointError,
     CheckpointMismatchError,
+    FencedError,
     MalformedRecordError,
     OffsetsVanishedError,
     StoreUnavailableError,
@@ -310,3 +311,12 @@ def test_whole_input_without_any_time_is_read_past_the_pending_limit(tmp_path: P
     assert_table(
         "quality_metrics", stores.table("quality_metrics"), wanted.tables["quality_metrics"]
     )
+
+
+def test_a_run_with_nothing_to_read_is_told_of_a_newer_one(tmp_path: Path) -> None:
+    topics, semantics = filled(), StreamSemantics(allowed_lateness_s=1000.0)
+    older = Steps(stream(topics, MemoryStores(), tmp_path, semantics=semantics))
+    older.settle()
+    Steps(stream(topics, MemoryStores(), tmp_path, semantics=semantics))
+    with pytest.raises(FencedError, match="run 2 has taken over from run 1"):
+        older.settle()

@@ -40,7 +40,7 @@ def facts_view(facts: Plain, *, width: int) -> RenderableType:
     """
     head = Text.assemble(
         (str(facts["file"]).rpartition("/")[2], "bold"),
-        f"  {facts['format']}, {size(facts['bytes'])}, {count(facts['layers'])} layers",
+        f"  {facts['format']}, {size(facts['bytes'])}, {_number(facts['layers'], 'layer')}",
         no_wrap=True,
         overflow="ignore",
     )
@@ -60,7 +60,7 @@ def facts_view(facts: Plain, *, width: int) -> RenderableType:
             header.add_row("", Text(key, style="dim"), Text(value))
         parts.append(header)
     for title, style, rows in (
-        ("Declared, but not so", "yellow", facts["warnings"]),
+        ("Warnings", "yellow", facts["warnings"]),
         ("Damage", "red", facts["damage"]),
     ):
         parts += _problems(title, style, rows)
@@ -72,8 +72,8 @@ def _lines(facts: Plain) -> list[tuple[str, str]]:
     if facts["z_mm"]:
         low, high = facts["z_mm"]
         without = facts["layers_without_z"]
-        some = f", {count(without)} layers without" if without else ""
-        lines.append(("z", f"{low:g} to {high:g} mm{some}"))
+        some = f", {_number(without, 'layer')} without" if without else ""
+        lines.append(("z", f"{low + 0.0:g} to {high + 0.0:g} mm{some}"))
     elif facts["layers"]:
         lines.append(("z", "the file does not say"))
     if facts["layer_thickness_um"]:
@@ -82,10 +82,10 @@ def _lines(facts: Plain) -> list[tuple[str, str]]:
         lines.append(("layer thickness", f"{middle:.4g} um{spread}"))
     if facts.get("bounding_box_mm"):
         x0, y0, x1, y1 = facts["bounding_box_mm"]
-        lines.append(("bounding box", f"x {x0:.7g} to {x1:.7g}, y {y0:.7g} to {y1:.7g} mm"))
+        lines.append(("bounding box", f"{_range('x', x0, x1)}, {_range('y', y0, y1)} mm"))
     if facts["dimension_mm"]:
         x0, y0, z0, x1, y1, z1 = facts["dimension_mm"]
-        box = f"x {x0:.7g} to {x1:.7g}, y {y0:.7g} to {y1:.7g}, z {z0:.7g} to {z1:.7g} mm"
+        box = f"{_range('x', x0, x1)}, {_range('y', y0, y1)}, {_range('z', z0, z1)} mm"
         lines.append(("declared", box))
     if facts["unit_mm"] is not None:
         lines.append(("unit of the file", f"{facts['unit_mm']:g} mm"))
@@ -94,14 +94,21 @@ def _lines(facts: Plain) -> list[tuple[str, str]]:
             if number:
                 points = facts["points"][kind]
                 unit = (
-                    f"{count(points // 2)} vectors"
-                    if kind == "hatch"
-                    else f"{count(points)} points"
+                    _number(points // 2, "vector") if kind == "hatch" else _number(points, "point")
                 )
-                lines.append((kind, f"{count(number)} geometries, {unit}"))
+                lines.append((kind, f"{_number(number, 'geometry', 'geometries')}, {unit}"))
         if facts["empty_layers"]:
             lines.append(("empty layers", count(facts["empty_layers"])))
     return lines
+
+
+def _number(number: int, one: str, many: str = "") -> str:
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def _range(axis: str, low: float, high: float) -> str:
+    # Files do say -0; adding 0 takes the sign off.
+    return f"{axis} {low + 0.0:.7g} to {high + 0.0:.7g}"
 
 
 def _rows(

@@ -11,7 +11,14 @@ import numpy.typing as npt
 
 from pbf_ray.errors import BuildFileError
 
-__all__ = ["ID_BITS", "ReferenceBuild", "ReferenceGeometry", "ReferenceLayer", "damage_in"]
+__all__ = [
+    "ID_BITS",
+    "ReferenceBuild",
+    "ReferenceGeometry",
+    "ReferenceLayer",
+    "damage_in",
+    "shown",
+]
 
 ID_BITS: Final = 31
 """Ids are int32."""
@@ -72,3 +79,11 @@ def damage_in(name: str) -> Callable[[str, int, str], BuildFileError]:
         return BuildFileError(name, problem, code=code, byte_offset=offset)
 
     return damage
+
+
+def shown(text: bytes) -> str:
+    """Text of a file, whatever its encoding should have been: what is not UTF-8 is from Windows."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("cp1252", "backslashreplace")

@@ -9,8 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from pbf_ray.formats.reference.build import ReferenceBuild, ReferenceGeometry, ReferenceLayer
-from pbf_ray.formats.reference.cli_text import BLANK, INT32, NUMBER, CliText, shown
+from pbf_ray.formats.reference.build import (
+    ReferenceBuild,
+    ReferenceGeometry,
+    ReferenceLayer,
+    shown,
+)
+from pbf_ray.formats.reference.cli_text import BLANK, INT32, NUMBER, CliText
 
 __all__ = ["read_cli"]
 
@@ -52,11 +57,12 @@ class _Reader(CliText):
         if self.header.align:
             at += -(at - self.header.start) % 4
         else:
-            while data[at : at + 1] in (b"\r", b"\n"):
-                at += 1
+            at = self.behind_blanks(at)
+            if data[at : at + 15].upper() == b"$$GEOMETRYSTART":
+                at = self.behind_blanks(at + 15)
         at = min(at, len(data))
         shorts: list[tuple[list[ReferenceGeometry], int, int, int, int]] = []
-        while data[at:].strip(b"\0 \r\n\x1a") and not data.startswith(b"$$GEOMETRYEND", at):
+        while not self.is_end(at):
             offset = at
             opcode, at = self.field("H", at)
             if opcode in (127, 128):
@@ -96,6 +102,13 @@ class _Reader(CliText):
             offsets = [start + size * item for item in range(2 * points)]
             made = self.geometry(geometries[place].kind, values, offsets)
             geometries[place] = replace(geometries[place], **made)
+
+    def behind_blanks(self, at: int) -> int:
+        return len(self.data) - len(self.data[at:].lstrip(b" \t\r\n"))
+
+    def is_end(self, at: int) -> bool:
+        rest = self.data[at:].lstrip(b"\0 \t\r\n\x1a")
+        return not rest or rest[:13].upper() == b"$$GEOMETRYEND"
 
     def field(self, code: str, at: int) -> tuple[Any, int]:
         size = struct.calcsize(f"<{code}")
@@ -147,10 +160,13 @@ class _Reader(CliText):
         found: list[tuple[int, bytes, int, int | None]] = []  # geometries of the layers
         starts: list[int] = []
         at, end = self.header.end, len(self.data)
+        text = self.skip_blank(at)
+        if text < end and not self.next_command(at, end):
+            raise self.fail("bad_command", text, "no command")
         while command := self.next_command(at, len(self.data)):
             offset, word, at = command
             if word == b"LAYER":
-                z, at = self.number(at, len(self.data))
+                z, at = self.last_number(at, len(self.data))
                 z *= self.header.unit_mm
                 if not math.isfinite(z):
                     raise self.fail("bad_number", at, "no height")
@@ -164,7 +180,7 @@ class _Reader(CliText):
                 style = states.index(state) + 1 if state else None
                 found.append((len(self.layers) - 1, word, at, style))
             elif word in (b"POWER", b"SPEED", b"FOCUS"):
-                state[word], at = self.number(at, len(self.data))
+                state[word], at = self.last_number(at, len(self.data))
             elif word == b"PARAM":
                 at = self.parameter(at, state)
             elif word == b"GEOMETRYEND":
@@ -207,8 +223,7 @@ class _Reader(CliText):
             self.geometry(
                 "hatch", [value, 0.0], [offsets[-1]] * 2
             )  # finite in mm, or an error here
-        at = self.skip_blank(at)
-        if at < end and self.data[at : at + 1] == b",":
+        if self.has_further(at, end):
             raise self.fail("inconsistent", offset, "more numbers than the count says")
         kind = "contour" if word == b"POLYLINE" else "hatch"
         return ReferenceGeometry(kind, model_id=model, **self.geometry(kind, values, offsets))

@@ -8,22 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from pbf_ray.errors import BuildFileError
-from pbf_ray.formats.reference.build import damage_in
+from pbf_ray.formats.reference.build import damage_in, shown
 
-__all__ = ["BLANK", "INT32", "NUMBER", "CliText", "shown"]
+__all__ = ["BLANK", "INT32", "NUMBER", "CliText"]
 
 BLANK: Final = b" \t\n\v\f\r\0"
 NUMBER: Final = re.compile(rb"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _COMMENT_OR_COMMAND: Final = re.compile(rb"//|\$\$")
-_WORD: Final = re.compile(rb"[A-Z]*")
+_WORD: Final = re.compile(rb"([A-Za-z]*)(?:[ \t]*/(?!/))?")
 _QUOTED: Final = re.compile(rb'[^"\n]*')
-_END_OF_PARAMETERS: Final = re.compile(rb"\r|\n|//|\$\$[A-Z]|\Z")
+_END_OF_PARAMETERS: Final = re.compile(rb"\r|\n|//|\$\$[A-Za-z]|\Z")
 INT32: Final = 1 << 31
-
-
-def shown(text: bytes) -> str:
-    """Text of a file, whatever its encoding should have been."""
-    return text.decode("utf-8", "backslashreplace")
 
 
 @dataclass
@@ -63,10 +58,7 @@ class CliText:
                 at = self.behind_comment(found.start())
                 continue
             word = cast("re.Match[bytes]", _WORD.match(self.data, found.end(), end))
-            at = word.end()
-            if self.data[at : at + 1] == b"/" and self.data[at : at + 2] != b"//":
-                at += 1
-            return found.start(), word[0], at
+            return found.start(), word[1].upper(), word.end()
         return None
 
     def skip_blank(self, at: int) -> int:
@@ -110,6 +102,21 @@ class CliText:
             raise self.fail("bad_number", at, "a comma is missing")
         return at + 1
 
+    def has_further(self, at: int, end: int) -> bool:
+        """Whether a comma and something more than the next command follow."""
+        at = self.skip_blank(at)
+        if at >= end or self.data[at : at + 1] != b",":
+            return False
+        at = self.skip_blank(at + 1)
+        return at < end and self.data[at : at + 2] != b"$$"
+
+    def last_number(self, at: int, end: int) -> tuple[float, int]:
+        """As ``number``, with no further one behind it."""
+        value, behind = self.number(at, end)
+        if self.has_further(behind, end):
+            raise self.fail("bad_number", behind, "a decimal comma")
+        return value, behind
+
     def parameters(self, at: int) -> tuple[str, int]:
         """Text to the end of the line, a comment, or a command; and where it ends."""
         found = cast("re.Match[bytes]", _END_OF_PARAMETERS.search(self.data, at))
@@ -120,14 +127,14 @@ class CliText:
     def read_header(self) -> None:
         """Reads what stands before the geometry."""
         header = self.header
-        header.start = self.data.find(b"$$HEADERSTART")
+        header.start = self.data.upper().find(b"$$HEADERSTART")
         if header.start < 0:
             raise self.fail("bad_magic", 0, "no header")
         header.end = -1
         at = header.start + len(b"$$HEADERSTART")
         while command := self.next_command(at, len(self.data)):
             offset, word, at = command
-            if self.data.startswith(b"$$HEADEREND", offset):
+            if word.startswith(b"HEADEREND"):
                 header.end = offset + len(b"$$HEADEREND")
                 break
             at = self._header_command(offset, word, at)
@@ -156,7 +163,7 @@ class CliText:
         key = {b"UNITS": "units_mm", b"DIMENSION": "dimension_mm"}.get(word, word.decode().lower())
         header.metadata.append((key, text))
         if word == b"UNITS":
-            header.unit_mm = self.number(at, behind)[0]
+            header.unit_mm = self.last_number(at, behind)[0]
             if not 1.1754943508222875e-38 <= header.unit_mm <= 3.4028234663852886e38:
                 raise self.fail("bad_number", offset, "no length")
         elif word == b"DIMENSION":
@@ -181,7 +188,7 @@ class CliText:
             closed = self.data[line.end() : line.end() + 1] == b'"'
             text = line[0] if closed else line[0].strip(BLANK)
             at = line.end() + (1 if closed else 0)
-            name = text.decode("utf-8", "backslashreplace")
+            name = shown(text)
         else:
             name, at = self.parameters(at)
         self.header.models.append({"model_id": number, "name": name})

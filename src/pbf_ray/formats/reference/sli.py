@@ -13,6 +13,7 @@ from pbf_ray.formats.reference.build import (
     ReferenceGeometry,
     ReferenceLayer,
     damage_in,
+    shown,
 )
 
 __all__ = ["read_sli"]
@@ -48,9 +49,7 @@ def read_sli(data: bytes, name: str = "<bytes>") -> ReferenceBuild:
         if len(data) < 64 + _INFO_BYTES:
             raise damage("truncated", len(data), "no whole header")
         raise damage("bad_header", info + 84, "no unit")
-    creator = (
-        data[info : info + 40].split(b"\0")[0].rstrip(b" ").decode("utf-8", "backslashreplace")
-    )
+    creator = shown(data[info : info + 40].split(b"\0")[0].rstrip(b" "))
     layer_count, polylines, points = struct.unpack_from("<III", data, info + 40)
     # The float32 stands for the decimal number that somebody meant.
     unit_mm = float(str(np.float32(struct.unpack_from("<f", data, info + 84)[0])))

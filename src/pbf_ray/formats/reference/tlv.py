@@ -15,6 +15,7 @@ from pbf_ray.formats.reference.build import (
     ReferenceGeometry,
     ReferenceLayer,
     damage_in,
+    shown,
 )
 
 __all__ = ["read_tlv"]
@@ -146,7 +147,7 @@ class _Reader:
         self.only_slm = self.only_slm or 34 <= section.tag <= 48
         raw = self.data[section.first : section.end]
         if section.tag in _ASCII:
-            text = raw.removesuffix(b"\0").decode("utf-8", "backslashreplace")
+            text = shown(raw.removesuffix(b"\0"))
             self.metadata.append((_ASCII[section.tag], text))
         elif section.tag in _UTF16:
             self.metadata.append((_UTF16[section.tag], self.utf16(section)))
