@@ -16,8 +16,11 @@ __all__ = [
     "is_stdout",
     "job_option",
     "json_option",
+    "output_option",
     "pass_invocation",
+    "ray_address_option",
     "setting_option",
+    "spark_master_option",
     "target_options",
 ]
 
@@ -82,6 +85,30 @@ def data_dir_option(command: _Command) -> _Command:
         key="job.data_dir",
         type=click.Path(file_okay=False, path_type=Path),
         help="Folder of checkpoints and stores.",
+    )(command)
+
+
+def output_option(command: _Command) -> _Command:
+    """``--output URL`` of a batch."""
+    return click.option(
+        "--output",
+        required=True,
+        metavar="URL",
+        help="Folder or URL for the tables; what an earlier run left there is replaced.",
+    )(command)
+
+
+def ray_address_option(command: _Command) -> _Command:
+    """``--address ADDRESS``."""
+    return setting_option(
+        "--address", key="ray.address", metavar="ADDRESS", help="A running Ray cluster, or auto."
+    )(command)
+
+
+def spark_master_option(command: _Command) -> _Command:
+    """``--master MASTER``."""
+    return setting_option(
+        "--master", key="spark.master", metavar="MASTER", help="The Spark master."
     )(command)
 
 

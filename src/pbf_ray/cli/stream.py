@@ -13,6 +13,7 @@ from pbf_ray.cli.options import (
     job_option,
     json_option,
     pass_invocation,
+    ray_address_option,
     setting_option,
 )
 from pbf_ray.cli.reset import reset_command
@@ -61,9 +62,7 @@ __all__ = ["stream_command"]
 @data_dir_option
 @setting_option("--readers", key="workers.readers", metavar="N", help="Reader actors.")
 @setting_option("--windows", key="workers.windows", metavar="N", help="Window actors.")
-@setting_option(
-    "--address", key="ray.address", metavar="ADDRESS", help="A running Ray cluster, or auto."
-)
+@ray_address_option
 @setting_option(
     "--accept-loss",
     key="stream.accept_loss",

@@ -12,8 +12,11 @@ from pbf_ray.cli.options import (
     address_option,
     job_option,
     json_option,
+    output_option,
     pass_invocation,
+    ray_address_option,
     setting_option,
+    spark_master_option,
 )
 from pbf_ray.cli.streams import write_json
 
@@ -33,12 +36,7 @@ __all__ = ["quality_command"]
     metavar="PATH_OR_TOPIC",
     help="File, folder, pattern or URL; or kafka://TOPIC?start=...&end=...; repeatable.",
 )
-@click.option(
-    "--output",
-    required=True,
-    metavar="URL",
-    help="Folder or URL for the tables; what an earlier run left there is replaced.",
-)
+@output_option
 @setting_option(
     "--engine",
     key="batch.engine",
@@ -53,10 +51,8 @@ __all__ = ["quality_command"]
     "--split", key="batch.split_bytes", metavar="SIZE", help="Bytes of input per task: '32 MiB'."
 )
 @address_option
-@setting_option(
-    "--address", key="ray.address", metavar="ADDRESS", help="A running Ray cluster, or auto."
-)
-@setting_option("--master", key="spark.master", metavar="MASTER", help="The Spark master.")
+@ray_address_option
+@spark_master_option
 @json_option
 @pass_invocation
 def quality_command(

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pbf_ray.cli.invocation import Invocation
-from pbf_ray.cli.options import json_option, pass_invocation, setting_option
+from pbf_ray.cli.options import (
+    json_option,
+    output_option,
+    pass_invocation,
+    ray_address_option,
+    setting_option,
+    spark_master_option,
+)
 from pbf_ray.cli.streams import write_json
 
 if TYPE_CHECKING:
@@ -22,12 +29,7 @@ _NOT_ALL_READ = 3
 
 @click.command("parse", short_help="Read build files, and write their tables as Parquet.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--output",
-    required=True,
-    metavar="URL",
-    help="Folder or URL for the tables; what an earlier run left there is replaced.",
-)
+@output_option
 @setting_option(
     "--engine",
     key="builds.engine",
@@ -43,10 +45,8 @@ _NOT_ALL_READ = 3
 @setting_option(
     "--split", key="builds.split_bytes", metavar="SIZE", help="Bytes of a file per task: '64 MiB'."
 )
-@setting_option(
-    "--address", key="ray.address", metavar="ADDRESS", help="A running Ray cluster, or auto."
-)
-@setting_option("--master", key="spark.master", metavar="MASTER", help="The Spark master.")
+@ray_address_option
+@spark_master_option
 @json_option
 @pass_invocation
 def parse_command(
