@@ -31,13 +31,13 @@ from pbf_ray.storage.base import (
     StagedRows,
     StoreCapabilities,
     TableStore,
-    conform,
     may_apply,
-    subset_schema,
 )
 from pbf_ray.storage.deltafiles import file_error, lake_schema, to_lake, write_file
 from pbf_ray.storage.deltalog import DeltaLog
 from pbf_ray.storage.deltaupkeep import Upkeep
+from pbf_ray.storage.fitting import conform, subset_schema
+from pbf_ray.storage.selection import RowSelection, conditions_of, expression_of
 
 __all__ = ["DeltaStore"]
 
@@ -203,6 +203,32 @@ class DeltaStore(TableStore):
                 table = dataset.head(max(limit, 0), columns=names, filter=condition)
             arrays = [table.column(field.name).cast(field.type) for field in schema]
             return pa.Table.from_arrays(arrays, schema=schema)
+
+    def scan(
+        self,
+        contract: TableContract,
+        selection: RowSelection | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows as batches of one version; files without wanted rows are not read.
+
+        With a limit or a key to go on from, the rows that fit are sorted in memory.
+        """
+        chosen = selection or RowSelection()
+        if chosen.paged:
+            yield from super().scan(contract, chosen, columns=columns)
+            return
+        schema = subset_schema(contract, columns, store=self.name)
+        conditions = conditions_of(contract, chosen, store=self.name)
+        dataset = self._dataset(contract)
+        with self._reading(contract):
+            for batch in dataset.to_batches(
+                columns=list(dict.fromkeys(schema.names)),
+                filter=expression_of(conditions, contract.schema),
+            ):
+                arrays = [batch.column(field.name).cast(field.type) for field in schema]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def count(self, contract: TableContract, *, job_id: str | None = None) -> int:
         """Number of rows, of all jobs or of one."""
