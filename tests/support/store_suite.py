@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -736,11 +737,11 @@ class StoreSuite(abc.ABC):
         assert_same_rows(store.read(SECOND), table, "key")
 
     def test_upsert_replaces_by_key_or_is_refused(self, store: TableStore) -> None:
+        store.prepare([LAYER_QUALITY])
         if not store.capabilities.upsert:
             with pytest.raises(StoreContentError, match="layer_quality"):
-                store.prepare([LAYER_QUALITY])
+                stage(store, [(LAYER_QUALITY, numbered(LAYER_QUALITY, 1))], job_id="job", epoch=0)
             return
-        store.prepare([LAYER_QUALITY])
         keys = [
             layer_key("job", build, layer) for build, layer in (("a", 1), (None, 1), ("a", None))
         ]
@@ -765,6 +766,53 @@ class StoreSuite(abc.ABC):
         assert_same_rows(store.read(LAYER_QUALITY), wanted, "layer_key")
         assert not write(store, [(LAYER_QUALITY, first)], epoch=0)
         assert_same_rows(store.read(LAYER_QUALITY), wanted, "layer_key")
+
+    # -- rows outside of epochs ---------------------------------------------------------------
+
+    @settings(
+        max_examples=15,
+        deadline=None,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,
+            HealthCheck.too_slow,
+        ],
+    )
+    @given(first=tables(EVERY_TYPE), second=tables(EVERY_TYPE))
+    def test_put_writes_by_key(self, store: TableStore, first: pa.Table, second: pa.Table) -> None:
+        """Rows that are there stay ("append") or give way ("upsert"), and twice is once."""
+        replacing = replace(EVERY_TYPE, name="replacing", changes="upsert")
+        store.prepare([EVERY_TYPE, replacing])
+        for contract in (EVERY_TYPE, replacing):
+            job = f"put {uuid.uuid4()}"
+            batches = [
+                fill(contract, table, job_id=job, key=[f"{job}/{n}" for n in range(len(table))])
+                for table in (first, second)
+            ]
+            for table in (*batches, batches[-1], batches[-1].slice(0, 0)):
+                store.put(contract, table)
+            held, given = batches if contract.changes == "append" else batches[::-1]
+            new = given.slice(min(len(held), len(given)))
+            wanted = pa.concat_tables([held, new])
+            assert_same_rows(store.read(contract, job_id=job), wanted, "key")
+        assert store.committed_epoch(job) is None
+
+    def test_put_of_one_key_twice_and_by_many(self, store: TableStore) -> None:
+        replacing = replace(SECOND, name="replacing_second", changes="upsert")
+        store.prepare([replacing])
+        twice = fill(SECOND, numbered(SECOND, 4), key=["a", "b", "a", "c"], epoch=[0, 1, 2, 3])
+        store.put(SECOND, twice)
+        store.put(replacing, twice)
+        kept = {row["key"]: row["epoch"] for row in store.read(SECOND).to_pylist()}
+        replaced = {row["key"]: row["epoch"] for row in store.read(replacing).to_pylist()}
+        assert kept == {"a": 0, "b": 1, "c": 3}
+        assert replaced == {"a": 2, "b": 1, "c": 3}
+        same = numbered(SECOND, 50, mark="same")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: store.put(SECOND, same), range(4)))
+        assert store.count(SECOND, job_id="job") == 3 + 50
+        with pytest.raises(StoreError, match="was not prepared"):
+            store.put(replace(SECOND, name="nowhere"), same)
 
     # -- life -----------------------------------------------------------------------------
 

@@ -249,6 +249,23 @@ class TableStore(abc.ABC):
         """
 
     @abc.abstractmethod
+    def put(self, contract: TableContract, table: pa.Table) -> None:
+        """Write rows by key in one atomic step, outside the epochs of any job.
+
+        A key that is there keeps its row under an "append" contract and gets the new one under an
+        "upsert" contract, so that the same call twice, also after a crash, leaves the same rows.
+        Of rows with one key the first counts under "append", the last under "upsert".
+
+        Args:
+            contract: The table, which was prepared.
+            table: Rows with the columns and types of the contract, in any order of columns.
+
+        Raises:
+            StoreContentError: The rows do not fit the contract.
+            StoreError: The table was not prepared.
+        """
+
+    @abc.abstractmethod
     def committed_epoch(self, job_id: str) -> int | None:
         """The last epoch of the job that is applied as a whole; None before the first."""
 

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
 from pbf_ray.contracts import TableContract
-from pbf_ray.errors import StoreContentError
+from pbf_ray.errors import StoreContentError, StoreError
 
-__all__ = ["conform", "distinct_keys", "subset_schema"]
+__all__ = ["conform", "distinct_keys", "prepared", "subset_schema"]
+
+
+def prepared(contracts: Mapping[str, TableContract], name: str, *, store: str) -> TableContract:
+    """The contract of a table that the store was made ready for.
+
+    Args:
+        contracts: What ``prepare`` was given, by name.
+        name: Of the table.
+        store: Name of the store, for messages.
+
+    Raises:
+        StoreError: The table was not prepared.
+    """
+    contract = contracts.get(name)
+    if contract is None:
+        raise StoreError(
+            store,
+            f"table {name} was not prepared",
+            advice="pass its contract to prepare() first",
+        )
+    return contract
 
 
 def conform(contract: TableContract, table: pa.Table, *, store: str) -> pa.Table:

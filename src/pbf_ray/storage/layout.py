@@ -46,6 +46,14 @@ class JobStores:
                 "storage.routes", "the layout", f"no store for {', '.join(homeless)}"
             )
         self._routes = {name: routes[name] for name in self.contracts}
+        for name, home in self._routes.items():
+            if self.contracts[name].changes == "upsert" and not home.capabilities.upsert:
+                raise SettingError(
+                    "storage.routes",
+                    "the layout",
+                    f"{name} replaces rows by key, which epochs of {home.name} do not",
+                    advice="send it to a store whose capabilities say upsert",
+                )
         self._sinks = tuple(sinks)
         # Lakes first: once a SQL row says that a layer is closed, its records can be read.
         stores = list({id(store): store for store in self._routes.values()}.values())

@@ -15,14 +15,14 @@ import pyarrow as pa
 from psycopg import sql
 
 from pbf_ray.contracts import TableContract
-from pbf_ray.errors import FencedError, StoreError
+from pbf_ray.errors import FencedError
 from pbf_ray.storage.base import (
     EpochCommit,
     StoreCapabilities,
     TableStore,
     may_apply,
 )
-from pbf_ray.storage.fitting import conform, distinct_keys, subset_schema
+from pbf_ray.storage.fitting import conform, distinct_keys, prepared, subset_schema
 from pbf_ray.storage.postgres_columns import columns_of, escape_key, read_csv, write_csv
 from pbf_ray.storage.postgres_pool import PostgresAddress, PostgresPool
 from pbf_ray.storage.postgres_tables import prepare_tables, staging_table
@@ -94,7 +94,7 @@ class PostgresStore(TableStore):
         """Fence, epoch and rows in one transaction."""
         parts: dict[str, list[pa.Table]] = {}
         for staged in write.rows:
-            contract = self._contract(staged.table)
+            contract = prepared(self._contracts, staged.table, store=self.name)
             parts.setdefault(staged.table, []).append(
                 conform(contract, staged.inline(), store=self.name)
             )
@@ -108,6 +108,13 @@ class PostgresStore(TableStore):
                 (write.epoch, write.job_id),
             )
         return True
+
+    def put(self, contract: TableContract, table: pa.Table) -> None:
+        """One transaction: COPY into a staging table, one upsert."""
+        prepared(self._contracts, contract.name, store=self.name)
+        rows = conform(contract, table, store=self.name)
+        with self._pool.writing() as connection:
+            self._write(connection, contract, rows)
 
     def committed_epoch(self, job_id: str) -> int | None:
         """The last epoch of the job; None before the first."""
@@ -281,15 +288,6 @@ class PostgresStore(TableStore):
             return key
         # By code points, as everywhere else, whatever the database collates by.
         return sql.SQL('{} COLLATE "C"').format(key)
-
-    def _contract(self, name: str) -> TableContract:
-        if name not in self._contracts:
-            raise StoreError(
-                self.name,
-                f"table {name} was not prepared",
-                advice="pass its contract to prepare() first",
-            )
-        return self._contracts[name]
 
     def _table(self, contract: TableContract) -> sql.Identifier:
         return sql.Identifier(self.schema, contract.name)

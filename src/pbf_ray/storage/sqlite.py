@@ -16,14 +16,14 @@ from typing import Any, Final
 import pyarrow as pa
 
 from pbf_ray.contracts import TableContract
-from pbf_ray.errors import FencedError, StoreContentError, StoreError
+from pbf_ray.errors import FencedError, StoreContentError
 from pbf_ray.storage.base import (
     EpochCommit,
     StoreCapabilities,
     TableStore,
     may_apply,
 )
-from pbf_ray.storage.fitting import conform, subset_schema
+from pbf_ray.storage.fitting import conform, prepared, subset_schema
 from pbf_ray.storage.sqlcolumns import columns_of, decode, encode, quote_identifier
 from pbf_ray.storage.sqlitefile import SqliteFile
 
@@ -93,13 +93,7 @@ class SqliteStore(TableStore):
         # Encoding takes longer than writing, and needs no lock on the file.
         inserts = []
         for staged in write.rows:
-            contract = self._contracts.get(staged.table)
-            if contract is None:
-                raise StoreError(
-                    self.name,
-                    f"table {staged.table} was not prepared",
-                    advice="pass its contract to prepare() first",
-                )
+            contract = prepared(self._contracts, staged.table, store=self.name)
             table = conform(contract, staged.inline(), store=self.name)
             if table.num_rows:
                 inserts.append((self._insert_sql(contract), encode(table)))
@@ -113,6 +107,16 @@ class SqliteStore(TableStore):
                 "UPDATE pbf_ray_jobs SET epoch = ? WHERE job_id = ?", (write.epoch, write.job_id)
             )
         return True
+
+    def put(self, contract: TableContract, table: pa.Table) -> None:
+        """One transaction of upserts."""
+        prepared(self._contracts, contract.name, store=self.name)
+        rows = conform(contract, table, store=self.name)
+        statement = self._insert_sql(contract)
+        columns = encode(rows)
+        with self._file.writing() as connection:
+            if rows.num_rows:
+                connection.executemany(statement, zip(*columns, strict=True))
 
     def committed_epoch(self, job_id: str) -> int | None:
         """The last epoch of the job; None before the first."""
