@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol, Self, runtime_checkable
 
 import pyarrow as pa
@@ -47,6 +48,7 @@ class StoreCapabilities:
         ttl: Rows may be given a time to live.
         clear: All rows of a job can be removed.
         new_columns: ``prepare`` adds a column that a table lacks and that may be null.
+        prune: Rows of a table that were written before a time can be removed.
     """
 
     transactions: bool
@@ -55,6 +57,7 @@ class StoreCapabilities:
     ttl: bool
     clear: bool = False
     new_columns: bool = False
+    prune: bool = False
 
 
 @dataclass(frozen=True)
@@ -340,6 +343,31 @@ class TableStore(abc.ABC):
             self.name,
             "its rows cannot be removed",
             advice="run under another job name, whose outputs start afresh",
+        )
+
+    def prune(self, contract: TableContract, before: datetime, *, dry_run: bool = False) -> int:
+        """Remove the rows that were written (``processing_timestamp``) before a time.
+
+        Safe beside a running job. What was removed does not come back by a replay: the epoch of the
+        rows is committed.
+
+        Args:
+            contract: The table.
+            before: A time with a zone.
+            dry_run: Only count.
+
+        Returns:
+            How many rows were removed, or would be.
+
+        Raises:
+            StoreContentError: The table is missing, or does not say when its rows were written.
+            StoreError: The store cannot do it (see ``capabilities``).
+        """
+        del contract, before, dry_run
+        raise StoreError(
+            self.name,
+            "rows cannot be removed by their age",
+            advice="remove them with the tools of the store",
         )
 
     @abc.abstractmethod
