@@ -248,7 +248,6 @@ def embedded_stores(
     contracts: Sequence[TableContract] = tuple(OUTPUT_TABLES.values()),
     sinks: Sequence[Sink] = (),
     compact_files: int = 16,
-    results: TableStore | None = None,
 ) -> JobStores:
     """The stores that need no server: everything in one folder.
 
@@ -259,13 +258,12 @@ def embedded_stores(
         contracts: The tables.
         sinks: Further outputs.
         compact_files: A lake table with more small files than these is compacted.
-        results: Takes the result tables in the place of SQLite.
     """
     options: dict[str, tuple[str, Any, dict[str, Any]]] = {
         "result": ("sqlite", root / "operational.sqlite", {}),
         "record": ("delta", root / "lake", {"compact_after": compact_files}),
     }
-    stores: dict[str, TableStore] = {} if results is None else {"result": results}
+    stores: dict[str, TableStore] = {}
     for contract in contracts:
         if contract.volume not in stores:
             kind, place, more = options[contract.volume]
