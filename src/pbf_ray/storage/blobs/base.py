@@ -10,10 +10,12 @@ from typing import Self
 
 from pbf_ray.errors import StoreContentError
 
-__all__ = ["BlobInfo", "BlobStore", "check_key"]
+__all__ = ["BlobInfo", "BlobStore", "check_content_type", "check_key"]
 
 _LONGEST_KEY = 900
 """Bytes; S3 takes 1024, and a prefix may stand before the key."""
+_LONGEST_TYPE = 200
+"""Characters of a content type."""
 
 
 @dataclass(frozen=True)
@@ -133,3 +135,23 @@ def check_key(key: str, *, store: str) -> str:
             key=key,
         )
     return key
+
+
+def check_content_type(content_type: str, *, store: str) -> str:
+    """The media type, if every store can keep it: it travels as a header.
+
+    Raises:
+        StoreContentError: It is not of the form ``type/subtype``, of printable ASCII, or longer
+            than 200 characters.
+    """
+    kind, slash, subtype = content_type.partition("/")
+    plain = content_type.isascii() and content_type.isprintable()
+    plain = plain and content_type == content_type.strip() and len(content_type) <= _LONGEST_TYPE
+    if not (kind and slash and subtype and plain):
+        raise StoreContentError(
+            store,
+            f"{content_type!r} is no content type",
+            advice="name one such as image/png or application/octet-stream",
+            content_type=content_type,
+        )
+    return content_type
