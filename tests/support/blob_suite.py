@@ -265,7 +265,7 @@ class BlobSuite(abc.ABC):
     @example(
         keys=["A", "a", "é", "e\u0301", "😀.png", "\ufffd", "\uffff", "a b", " ", "a+b", "&<'\">"]
     )
-    @example(keys=["k" * 300 + ".png", "k" * 300 + ".PNG", "k" * 300, "k" * 300 + "/" + "é" * 250])
+    @example(keys=["k" * 251 + ".png", "k" * 251 + ".PNG", "k" * 255, "k" * 255 + "/" + "é" * 127])
     @given(keys=st.lists(_KEYS, min_size=1, max_size=6, unique=True))
     def test_any_key_names_its_own_blob(self, store: BlobStore, keys: list[str]) -> None:
         for key in keys:
