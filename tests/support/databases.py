@@ -9,11 +9,30 @@ from pathlib import Path
 
 import pytest
 
+from pbf_ray.storage.blobs.s3 import S3Blobs
+from pbf_ray.storage.blobs.s3_client import S3Address
+from pbf_ray.storage.caches.redis import RedisAddress, RedisCache
 from pbf_ray.storage.postgres import PostgresStore
 from pbf_ray.storage.postgres_pool import PostgresAddress
 from services.postgres import PostgresServer, postgres_missing
+from services.redis import RedisServer, redis_missing
+from services.seaweedfs import S3Server, s3_server_missing
 
-__all__ = ["own_postgres", "postgres", "postgres_address", "postgres_store", "schema_for"]
+__all__ = [
+    "own_postgres",
+    "own_redis_server",
+    "own_s3_server",
+    "postgres",
+    "postgres_address",
+    "postgres_store",
+    "redis_address",
+    "redis_cache",
+    "redis_server",
+    "s3_address",
+    "s3_blobs",
+    "s3_server",
+    "schema_for",
+]
 
 
 def postgres_address(server: PostgresServer, **more: object) -> PostgresAddress:
@@ -23,7 +42,7 @@ def postgres_address(server: PostgresServer, **more: object) -> PostgresAddress:
 
 def schema_for(place: Path) -> str:
     """A schema of PostgreSQL in the stead of a folder."""
-    return f"place ' \" {hashlib.sha256(str(place).encode()).hexdigest()[:12]}"
+    return f"place ' \" {_mark(place)}"
 
 
 def postgres_store(server: PostgresServer, place: Path) -> PostgresStore:
@@ -31,17 +50,41 @@ def postgres_store(server: PostgresServer, place: Path) -> PostgresStore:
     return PostgresStore(postgres_address(server), schema=schema_for(place))
 
 
-def _need(missing: str) -> None:
+def s3_address(server: S3Server, **more: object) -> S3Address:
+    """How the store reaches the server."""
+    return S3Address(**{**server.settings, **more})
+
+
+def s3_blobs(server: S3Server, place: Path) -> S3Blobs:
+    """The blobs that live at a place: a prefix of the server's bucket."""
+    return S3Blobs(s3_address(server, prefix=f"place é/{_mark(place)}"))
+
+
+def redis_address(server: RedisServer, **more: object) -> RedisAddress:
+    """How the cache reaches the server."""
+    return RedisAddress(**{**server.settings, **more})
+
+
+def redis_cache(server: RedisServer, place: Path) -> RedisCache:
+    """The cache that lives at a place: keys with a beginning of their own."""
+    return RedisCache(redis_address(server, prefix=f"place é:{_mark(place)}:"))
+
+
+def _mark(place: Path) -> str:
+    return hashlib.sha256(str(place).encode()).hexdigest()[:12]
+
+
+def _need(server: str, missing: str) -> None:
     if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"CI needs PostgreSQL for these tests: {missing}")
+        pytest.fail(f"CI needs {server} for these tests: {missing}")
     if missing:
-        pytest.skip(f"needs PostgreSQL: {missing}")
+        pytest.skip(f"needs {server}: {missing}")
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """The session's PostgreSQL: it is never stopped; tests take a schema each."""
-    _need(postgres_missing())
+    _need("PostgreSQL", postgres_missing())
     with PostgresServer() as server:
         yield server
 
@@ -49,6 +92,38 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL of the test's own: it may be stopped, killed, started again."""
-    _need(postgres_missing())
+    _need("PostgreSQL", postgres_missing())
     with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """The session's S3 server: it is never stopped; tests take a prefix each."""
+    _need("an S3 server", s3_server_missing())
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_s3_server() -> Iterator[S3Server]:
+    """An S3 server of the test's own: it may be stopped, killed, started again."""
+    _need("an S3 server", s3_server_missing())
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """The session's Redis: it is never stopped; tests take a prefix each."""
+    _need("Redis", redis_missing())
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis_server() -> Iterator[RedisServer]:
+    """A Redis of the test's own: it may be stopped, killed, started again."""
+    _need("Redis", redis_missing())
+    with RedisServer() as server:
         yield server
