@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pbf_ray.config import Settings
-from pbf_ray.errors import SettingError
+from pbf_ray.jobs.store_addresses import (
+    aws_s3_address,
+    local_s3_address,
+    mongodb_address,
+    mongodb_atlas_address,
+    postgres_address,
+    redis_address,
+)
+from pbf_ray.optional import require
 from pbf_ray.storage.base import TableStore
 from pbf_ray.storage.blobs import BlobStore
 from pbf_ray.storage.caches import CacheStore
 from pbf_ray.storage.documents import DocumentStore
 from pbf_ray.storage.registry import store_class
 
-if TYPE_CHECKING:
-    from pydantic import SecretStr
-
-    from pbf_ray.storage.postgres_pool import PostgresAddress
-
-__all__ = ["StoreMakers", "postgres_address"]
+__all__ = ["StoreMakers"]
 
 _T = TypeVar("_T")
 
@@ -39,16 +42,18 @@ class StoreMakers:
         """A store of tables.
 
         Args:
-            kind: ``sqlite``, ``delta``, ``postgres``, ``mongodb``, ``snowflake`` or ``bigquery``.
+            kind: ``sqlite``, ``delta``, ``postgres``, ``mongodb`` or ``mongodb_atlas``.
             place: Where an embedded store lies below the root, for example ``"research/lake"``.
             setting: Key that names the kind, for messages.
 
         Raises:
-            SettingError: Something that the store needs is not set.
+            SettingError: Something that the store needs is not set, or there is no such store.
             MissingDependencyError: It needs a package that is not installed.
         """
-        build: Any = store_class(kind, source=f"setting {setting}")
         settings = self._settings
+        build: Any = store_class(
+            "mongodb" if kind == "mongodb_atlas" else kind, source=f"setting {setting}"
+        )
         if kind == "sqlite":
             return self._once(kind, place, lambda: build(self._root / f"{place}.sqlite"))
         if kind == "delta":
@@ -57,7 +62,8 @@ class StoreMakers:
         if kind == "postgres":
             schema = settings.postgres.schema_name
             return self._once(kind, "", lambda: build(postgres_address(settings), schema=schema))
-        raise SettingError(setting, "the settings", f"there is no store {kind!r} of tables")
+        address = mongodb_address if kind == "mongodb" else mongodb_atlas_address
+        return self._once(kind, "tables", lambda: build(address(settings)))
 
     def documents(self, kind: str, place: str, *, setting: str) -> DocumentStore:
         """A store of documents: ``sqlite``, ``mongodb`` or ``mongodb_atlas``; as :meth:`tables`."""
@@ -66,25 +72,40 @@ class StoreMakers:
 
             path = self._root / f"{place}.sqlite"
             return self._once("documents", place, lambda: SqliteDocuments(path))
-        raise SettingError(setting, "the settings", f"there is no store {kind!r} of documents")
+        require("pymongo", extra="mongodb", purpose=f"setting {setting}")
+        from pbf_ray.storage.documents.mongodb import MongoDocuments
+
+        address = mongodb_address if kind == "mongodb" else mongodb_atlas_address
+        return self._once(kind, "documents", lambda: MongoDocuments(address(self._settings)))
 
     def cache(self, kind: str, place: str, *, setting: str) -> CacheStore:
         """A cache: ``sqlite`` or ``redis``; as :meth:`tables`."""
+        ttl_s = self._settings.redis.ttl_s
         if kind == "sqlite":
             from pbf_ray.storage.caches.sqlite import SqliteCache
 
             path = self._root / f"{place}.sqlite"
-            return self._once("cache", place, lambda: SqliteCache(path))
-        raise SettingError(setting, "the settings", f"there is no cache {kind!r}")
+            return self._once("cache", place, lambda: SqliteCache(path, ttl_s=ttl_s))
+        require("redis", extra="redis", purpose=f"setting {setting}")
+        from pbf_ray.storage.caches.redis import RedisCache
+
+        return self._once(kind, "", lambda: RedisCache(redis_address(self._settings), ttl_s=ttl_s))
 
     def blobs(self, kind: str, place: str, *, setting: str) -> BlobStore:
-        """A store of blobs: ``folder``, ``local_s3`` or ``aws_s3``; as :meth:`tables`."""
+        """A store of blobs: ``folder``, ``local_s3`` or ``aws_s3``; as :meth:`tables`.
+
+        ``place`` is a folder below ``blobs``, or the prefix of all keys in the bucket.
+        """
         if kind == "folder":
             from pbf_ray.storage.blobs.folder import FolderBlobs
 
             path = self._root / "blobs" / place
             return self._once("folder", place, lambda: FolderBlobs(path))
-        raise SettingError(setting, "the settings", f"there is no store {kind!r} of blobs")
+        require("s3fs", extra="s3", purpose=f"setting {setting}")
+        from pbf_ray.storage.blobs.s3 import S3Blobs
+
+        address = local_s3_address if kind == "local_s3" else aws_s3_address
+        return self._once(kind, place, lambda: S3Blobs(address(self._settings, place)))
 
     @property
     def _root(self) -> Path:
@@ -95,27 +116,3 @@ class StoreMakers:
             self._made[kind, place] = build()
         made: _T = self._made[kind, place]
         return made
-
-
-def postgres_address(settings: Settings) -> PostgresAddress:
-    """Where PostgreSQL is, as the section ``postgres`` says."""
-    from pbf_ray.storage.postgres_pool import PostgresAddress
-
-    given = settings.postgres
-    return PostgresAddress(
-        host=given.host,
-        port=given.port,
-        database=given.database,
-        user=given.user,
-        password=revealed(given.password),
-        sslmode=given.sslmode,
-        sslrootcert=None if given.sslrootcert is None else str(given.sslrootcert),
-        pool_size=given.pool_size + given.pool_overflow,
-        pool_timeout_s=given.pool_timeout_s,
-        pool_recycle_s=given.pool_recycle_s,
-    )
-
-
-def revealed(secret: SecretStr | None) -> str | None:
-    """The text of a secret, for a driver; never for a message."""
-    return None if secret is None else secret.get_secret_value()

@@ -9,7 +9,8 @@ from typing import Any
 from pbf_ray.config import Settings
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.errors import SettingError
-from pbf_ray.jobs.store_makers import StoreMakers, postgres_address
+from pbf_ray.jobs.store_addresses import postgres_address
+from pbf_ray.jobs.store_makers import StoreMakers
 from pbf_ray.storage.base import Sink, TableStore
 from pbf_ray.storage.blobs import BlobStore
 from pbf_ray.storage.blobs.copies import CopiedBlobs
