@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["support.brokers", "support.fuzzing"]
+pytest_plugins = ["support.brokers", "support.fuzzing", "support.taking_turns"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI") == "true"
