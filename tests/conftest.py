@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["support.brokers", "support.fuzzing", "support.taking_turns"]
+pytest_plugins = ["support.brokers", "support.fuzzing", "support.sharing_out"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI") == "true"

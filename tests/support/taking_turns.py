@@ -13,13 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
-
-__all__ = ["pytest_xdist_make_scheduler", "start_alone"]
-
-_THREE_BROKERS = "tests/integration/three_brokers/"
+__all__ = ["start_alone"]
 
 
 @contextmanager
@@ -32,19 +26,3 @@ def start_alone() -> Iterator[None]:
     with place.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-class _Sharing(LoadFileScheduling):
-    """A file is for one process; so are all that need three brokers, which one process starts."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(_THREE_BROKERS):
-            return _THREE_BROKERS
-        scope: str = super()._split_scope(nodeid)
-        return scope
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    """How test files are shared out to processes, where it is by file."""
-    return _Sharing(config, log) if config.getvalue("dist") == "loadfile" else None
