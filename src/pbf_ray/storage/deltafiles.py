@@ -34,7 +34,7 @@ __all__ = [
 _JOB: Final = b"pbf_ray.job_id"
 _EPOCH: Final = b"pbf_ray.epoch"
 _ROWS_PER_GROUP: Final = 256 * 1024
-_BYTES_PER_GROUP: Final = 32 * 2**20
+_BYTES_PER_GROUP: Final = 16 * 2**20
 """Of Arrow's memory: what merging holds of wide rows."""
 _ROWS_PER_BATCH: Final = 16 * 1024
 _NOTHING: Final[Mapping[bytes, bytes]] = MappingProxyType({})
@@ -200,7 +200,10 @@ def _batches(
             file = _FORMAT.make_fragment(str(folder / name), pafs.LocalFileSystem())
             for group in file.split_by_row_group():
                 yield from group.to_batches(
-                    schema=schema, columns=columns, batch_size=_ROWS_PER_BATCH
+                    schema=schema,
+                    columns=columns,
+                    batch_size=_ROWS_PER_BATCH,
+                    use_threads=False,
                 )
         except (OSError, pa.ArrowInvalid) as error:
             raise StoreError(
