@@ -34,7 +34,7 @@ KINDS = ("Coordinator", "Reader", "Window")
 MARGIN = 1.25
 """Allocators round up; what grows with the records would be several times as much."""
 UPKEEP_MIB = 384
-"""The coordinator also merges files of the lake, by row groups: some 150 MiB, however large they are.
+"""The coordinator also merges files of the lake, by row groups: some 150 MiB, however large.
 
 It was 282 MiB in all with 2.5 million records.
 """

@@ -116,6 +116,7 @@ def kafka_cluster(
 
     A test may kill them; afterwards all are brought back.
     """
+    assert request.path.parent.name == "three_brokers", "or two processes start three brokers each"
     cluster: KafkaCluster = request.getfixturevalue("_three_brokers")
     yield cluster
     cluster.mend()
