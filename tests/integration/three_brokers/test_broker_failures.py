@@ -39,7 +39,7 @@ def until(holds: Callable[[], bool], what: Callable[[], object]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline, f"not in {PATIENCE_S} s: {what()}"
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 @pytest.mark.timeout(1800)
