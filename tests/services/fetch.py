@@ -1,8 +1,9 @@
 """Fetches the servers that the integration tests run: ``python tests/services/fetch.py``.
 
-Apache Kafka, and what Spark needs to read from it, come as jars from a Maven repository, through
-``mvn`` and its own settings, into ``${PBF_RAY_CACHE:-~/.cache/pbf_ray}/<name>-<version>/``. A
-second run finds them and does nothing; two runs at once wait for each other.
+Apache Kafka, its command line tools, and what Spark needs to read from it, come as jars from a
+Maven repository, through ``mvn`` and its own settings, into
+``${PBF_RAY_CACHE:-~/.cache/pbf_ray}/<name>-<version>/``. A second run finds them and does nothing;
+two runs at once wait for each other.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ __all__ = [
     "FetchError",
     "cache_folder",
     "fetch_apache_kafka",
+    "fetch_kafka_tools",
     "fetch_spark_kafka",
     "find_apache_kafka",
+    "find_kafka_tools",
     "find_spark_kafka",
 ]
 
@@ -86,6 +89,15 @@ _KAFKA = _Jars(
         ("org.apache.logging.log4j", "log4j-slf4j-impl", _LOG4J_VERSION),
     ),
 )
+_KAFKA_TOOLS = _Jars(
+    "kafka-tools",
+    "Apache Kafka's command line tools",
+    KAFKA_VERSION,
+    (
+        ("org.apache.kafka", "kafka-tools", KAFKA_VERSION),
+        ("org.apache.logging.log4j", "log4j-slf4j-impl", _LOG4J_VERSION),
+    ),
+)
 _SPARK_KAFKA = _Jars(
     "spark-kafka",
     "Spark's Kafka source",
@@ -109,6 +121,11 @@ def find_apache_kafka() -> Path | None:
     return _find(_KAFKA)
 
 
+def find_kafka_tools() -> Path | None:
+    """The folder of jars of Kafka's command line tools; as ``find_apache_kafka``."""
+    return _find(_KAFKA_TOOLS)
+
+
 def find_spark_kafka() -> Path | None:
     """The folder of jars of Spark's Kafka source; as ``find_apache_kafka``."""
     return _find(_SPARK_KAFKA)
@@ -124,6 +141,11 @@ def fetch_apache_kafka() -> Path:
         FetchError: If java or mvn is absent, or Maven fails.
     """
     return _fetch(_KAFKA)
+
+
+def fetch_kafka_tools() -> Path:
+    """Fetch the jars of Kafka's command line tools; as ``fetch_apache_kafka``."""
+    return _fetch(_KAFKA_TOOLS)
 
 
 def fetch_spark_kafka() -> Path:
@@ -196,7 +218,7 @@ def _copy_jars(wanted: _Jars, work: Path) -> None:
 def main() -> int:
     """Fetch all; the exit code is 1 if Apache Kafka could not be fetched.
 
-    Without Spark's source its tests say so, and in CI fail.
+    Without its tools, or Spark's source, their tests say so, and in CI fail.
     """
     try:
         folder = fetch_apache_kafka()
@@ -204,10 +226,11 @@ def main() -> int:
         sys.stderr.write(f"fetch: {error}\n")
         return 1
     sys.stdout.write(f"Apache Kafka {KAFKA_VERSION}: {folder}\n")
-    try:
-        fetch_spark_kafka()
-    except FetchError as error:
-        sys.stderr.write(f"fetch: {error}\n")
+    for fetch in (fetch_kafka_tools, fetch_spark_kafka):
+        try:
+            fetch()
+        except FetchError as error:
+            sys.stderr.write(f"fetch: {error}\n")
     return 0
 
 

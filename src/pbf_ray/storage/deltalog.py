@@ -25,7 +25,8 @@ from deltalake.exceptions import (
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
 
 from pbf_ray.errors import StoreContentError, StoreError, StoreUnavailableError
-from pbf_ray.storage.deltafiles import file_error, statistics_property, sync_path
+from pbf_ray.storage.deltafiles import file_error, sync_path
+from pbf_ray.storage.deltastatistics import statistics_property
 
 __all__ = ["DeltaLog"]
 
