@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["support.brokers", "support.fuzzing"]
+pytest_plugins = ["support.brokers", "support.databases", "support.fuzzing"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI") == "true"
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _folder(item) in {"integration", "chaos", "soak"}:
             item.add_marker(pytest.mark.integration)
             item.add_marker(pytest.mark.slow)
-    order = ("unit", "frame", "integration", "chaos", "soak")
+    order = ("unit", "frame", "conformance", "integration", "chaos", "soak")
     items.sort(key=lambda item: order.index(_folder(item)))
 
 

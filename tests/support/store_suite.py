@@ -11,10 +11,12 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +39,7 @@ from pbf_ray.contracts import (
 )
 from pbf_ray.errors import FencedError, StoreContentError, StoreError
 from pbf_ray.storage.base import EpochCommit, StagedRows, TableStore
+from pbf_ray.storage.selection import RowSelection
 
 __all__ = ["EVERY_TYPE", "SECOND", "StoreSuite", "assert_same_rows", "fill", "numbered", "tables"]
 
@@ -308,6 +311,10 @@ class StoreSuite(abc.ABC):
     def failing_at_second(self, place: Path) -> AbstractContextManager[None]:
         """While it lasts, a commit writes EVERY_TYPE and then fails to write SECOND."""
 
+    def await_calm(self, place: Path) -> None:
+        """Return when nothing that a killed writer had begun can take effect any more."""
+        del place
+
     @pytest.fixture
     def place(self, tmp_path: Path) -> Path:
         return tmp_path / "place with ' \" and é"
@@ -549,7 +556,7 @@ class StoreSuite(abc.ABC):
             wanted = pa.concat_tables([numbered(contract, rows, epoch=n) for n in range(epochs)])
             assert_same_rows(store.read(contract), wanted, "key")
 
-    def test_killed_at_any_instant(self, store: TableStore) -> None:
+    def test_killed_at_any_instant(self, store: TableStore, place: Path) -> None:
         context = multiprocessing.get_context("spawn")
         committed: int | None = None
         for round_ in range(3):
@@ -563,6 +570,7 @@ class StoreSuite(abc.ABC):
             time.sleep(random.uniform(0, 0.05))
             os.kill(writer.pid or 0, signal.SIGKILL)
             writer.join()
+            self.await_calm(place)
             committed = store.committed_epoch("job")
             assert committed is not None
             assert committed >= reached.value
@@ -606,7 +614,89 @@ class StoreSuite(abc.ABC):
         with pytest.raises(StoreContentError, match="no column nonsense"):
             store.read(EVERY_TYPE, columns=["key", "nonsense"])
 
+    def test_scan_gives_what_a_selection_names(self, store: TableStore) -> None:
+        store.prepare([ISPM_MONITORING, DEAD_LETTERS])
+        store.claim("job", 1)
+        rows = numbered(ISPM_MONITORING, 60)
+        rows = fill(
+            ISPM_MONITORING,
+            rows,
+            build_id=[[None, "a", "b'", "B"][row % 4] for row in range(60)],
+            layer=[None if row % 7 == 0 else row % 5 for row in range(60)],
+            timestamp=[None if row % 11 == 0 else row + 0.25 for row in range(60)],
+        )
+        letters = numbered(DEAD_LETTERS, 9)
+        write(store, [(ISPM_MONITORING, rows), (DEAD_LETTERS, letters)], epoch=0)
+        store.claim("other", 1)
+        other = numbered(ISPM_MONITORING, 3, job_id="other")
+        write(store, [(ISPM_MONITORING, other)], epoch=0, job_id="other")
+
+        def at(seconds: float) -> datetime:
+            return datetime.fromtimestamp(seconds, UTC)
+
+        def keys(selection: RowSelection | None = None) -> list[str]:
+            names = ["layer", "record_key"]
+            batches = list(store.scan(ISPM_MONITORING, selection, columns=names))
+            for batch in batches:
+                assert batch.schema.names == names
+            return [key for batch in batches for key in batch["record_key"].to_pylist()]
+
+        def expected(wanted: Callable[[dict[str, Any]], bool]) -> set[str]:
+            listed = rows.to_pylist() + other.to_pylist()
+            return {row["record_key"] for row in listed if wanted(row)}
+
+        assert set(keys()) == expected(lambda row: True)
+        assert set(keys(RowSelection(builds=["a", "b'"]))) == expected(
+            lambda row: row["build_id"] in {"a", "b'"}
+        )
+        assert keys(RowSelection(builds=[])) == []
+        assert set(keys(RowSelection("job", layers=(1, 3)))) == expected(
+            lambda row: row["job_id"] == "job" and row["layer"] in {1, 2, 3}
+        )
+        assert set(keys(RowSelection("job", since=at(10.25), until=at(20.25)))) == expected(
+            lambda row: row["job_id"] == "job" and 10 < (row["timestamp"] or 0) < 20
+        )
+        pages, after = [], None
+        while page := keys(RowSelection("job", builds=["a"], after_key=after, limit=4)):
+            assert len(page) <= 4
+            pages += page
+            after = page[-1]
+        assert pages == sorted(expected(lambda row: row["build_id"] == "a"))
+        stamps = RowSelection(since=at(3e-6), until=at(5e-6))
+        found = pa.Table.from_batches(store.scan(DEAD_LETTERS, stamps), DEAD_LETTERS.schema)
+        assert_same_rows(found, letters.slice(3, 2), "record_key")
+        with pytest.raises(StoreContentError, match="no build to choose by"):
+            list(store.scan(DEAD_LETTERS, RowSelection(builds=["a"])))
+
     # -- tables and rows that do not fit --------------------------------------------------
+
+    def test_new_column_that_may_be_null_is_added_or_refused(
+        self, store: TableStore, place: Path
+    ) -> None:
+        write(store, [(SECOND, numbered(SECOND, 2))], epoch=0)
+        wider = replace(
+            SECOND, schema=SECOND.schema.append(pa.field("added", pa.timestamp("us", tz="UTC")))
+        )
+        with self.open_store(place) as newer:
+            if not store.capabilities.new_columns:
+                with pytest.raises(StoreContentError, match="lacks added"):
+                    newer.prepare([wider])
+                return
+            newer.prepare([EVERY_TYPE, wider])
+            newer.claim("job", 2)
+            rows = numbered(wider, 2, epoch=1)
+            assert write(newer, [(wider, rows)], epoch=1, incarnation=2)
+            old = numbered(SECOND, 2).append_column(
+                wider.schema.field("added"), pa.nulls(2, wider.schema.field("added").type)
+            )
+            assert_same_rows(newer.read(wider), pa.concat_tables([old, rows]), "key")
+            strict = replace(
+                wider, schema=wider.schema.append(pa.field("must", pa.int64(), nullable=False))
+            )
+            with pytest.raises(StoreContentError, match="lacks must"):
+                newer.prepare([strict])
+        with pytest.raises(StoreContentError, match="unknown column added"):
+            store.prepare([SECOND])
 
     def test_table_with_other_columns_is_refused(self, store: TableStore, place: Path) -> None:
         other = pa.schema(
@@ -647,11 +737,11 @@ class StoreSuite(abc.ABC):
         assert_same_rows(store.read(SECOND), table, "key")
 
     def test_upsert_replaces_by_key_or_is_refused(self, store: TableStore) -> None:
+        store.prepare([LAYER_QUALITY])
         if not store.capabilities.upsert:
             with pytest.raises(StoreContentError, match="layer_quality"):
-                store.prepare([LAYER_QUALITY])
+                stage(store, [(LAYER_QUALITY, numbered(LAYER_QUALITY, 1))], job_id="job", epoch=0)
             return
-        store.prepare([LAYER_QUALITY])
         keys = [
             layer_key("job", build, layer) for build, layer in (("a", 1), (None, 1), ("a", None))
         ]
@@ -676,6 +766,53 @@ class StoreSuite(abc.ABC):
         assert_same_rows(store.read(LAYER_QUALITY), wanted, "layer_key")
         assert not write(store, [(LAYER_QUALITY, first)], epoch=0)
         assert_same_rows(store.read(LAYER_QUALITY), wanted, "layer_key")
+
+    # -- rows outside of epochs ---------------------------------------------------------------
+
+    @settings(
+        max_examples=15,
+        deadline=None,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,
+            HealthCheck.too_slow,
+        ],
+    )
+    @given(first=tables(EVERY_TYPE), second=tables(EVERY_TYPE))
+    def test_put_writes_by_key(self, store: TableStore, first: pa.Table, second: pa.Table) -> None:
+        """Rows that are there stay ("append") or give way ("upsert"), and twice is once."""
+        replacing = replace(EVERY_TYPE, name="replacing", changes="upsert")
+        store.prepare([EVERY_TYPE, replacing])
+        for contract in (EVERY_TYPE, replacing):
+            job = f"put {uuid.uuid4()}"
+            batches = [
+                fill(contract, table, job_id=job, key=[f"{job}/{n}" for n in range(len(table))])
+                for table in (first, second)
+            ]
+            for table in (*batches, batches[-1], batches[-1].slice(0, 0)):
+                store.put(contract, table)
+            held, given = batches if contract.changes == "append" else batches[::-1]
+            new = given.slice(min(len(held), len(given)))
+            wanted = pa.concat_tables([held, new])
+            assert_same_rows(store.read(contract, job_id=job), wanted, "key")
+        assert store.committed_epoch(job) is None
+
+    def test_put_of_one_key_twice_and_by_many(self, store: TableStore) -> None:
+        replacing = replace(SECOND, name="replacing_second", changes="upsert")
+        store.prepare([replacing])
+        twice = fill(SECOND, numbered(SECOND, 4), key=["a", "b", "a", "c"], epoch=[0, 1, 2, 3])
+        store.put(SECOND, twice)
+        store.put(replacing, twice)
+        kept = {row["key"]: row["epoch"] for row in store.read(SECOND).to_pylist()}
+        replaced = {row["key"]: row["epoch"] for row in store.read(replacing).to_pylist()}
+        assert kept == {"a": 0, "b": 1, "c": 3}
+        assert replaced == {"a": 2, "b": 1, "c": 3}
+        same = numbered(SECOND, 50, mark="same")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: store.put(SECOND, same), range(4)))
+        assert store.count(SECOND, job_id="job") == 3 + 50
+        with pytest.raises(StoreError, match="was not prepared"):
+            store.put(replace(SECOND, name="nowhere"), same)
 
     # -- life -----------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ No password has a default; the replaced pipeline had them in its code.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
@@ -40,7 +40,18 @@ class PostgresSettings(Section):
     database: str = from_environment("POSTGRES_DB", "pbf_lbm", "database")
     user: str = from_environment("POSTGRES_USER", "pbf_user", "user")
     password: SecretStr | None = from_environment("POSTGRES_PASSWORD", None, "password")
-    pool_size: PositiveCount = Field(default=20, description="connections kept open")
+    schema_name: Annotated[str, Field(min_length=1, max_length=63)] = Field(
+        default="public", description="schema of the tables; made if it is not there"
+    )
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
+        default="prefer", description="TLS, in the words of libpq: require, verify-full, ..."
+    )
+    sslrootcert: FilePath | None = Field(
+        default=None, description="file of the authorities that sign the server's certificate"
+    )
+    pool_size: PositiveCount = Field(
+        default=20, description="connections of a process; opened as they are needed"
+    )
     pool_overflow: Count = Field(default=30, description="further connections under load")
     pool_timeout_s: PositiveSeconds = Field(default=30.0, description="wait for a connection, s")
     pool_recycle_s: PositiveSeconds = Field(default=3600.0, description="age of a connection, s")

@@ -317,9 +317,7 @@ class RaySettings(Section):
     object_store_mb: Annotated[PositiveCount, Field(ge=75)] | None = Field(
         default=256, description="object store of a local Ray, MB"
     )
-    token_path: FilePath | None = Field(
-        default=None, description="file with the token of the cluster"
-    )
+    token_path: FilePath | None = Field(default=None, description="file with the cluster's token")
 
 
 class BuildsSettings(Section):
@@ -380,6 +378,10 @@ class StoresSettings(Section):
 
     root: FilePath | None = Field(
         default=None, description="folder of the embedded stores; <data_dir>/<job> if not set"
+    )
+    operational_structured: Literal["sqlite", "postgres"] = Field(
+        default="sqlite",
+        description="where the small tables go: SQLite, or PostgreSQL (postgres.*)",
     )
     retry_s: Seconds = Field(
         default=60.0, description="how long to retry a store that does not answer, s"

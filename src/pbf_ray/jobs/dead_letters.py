@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -20,7 +19,8 @@ from pbf_ray.decode import from_json
 from pbf_ray.errors import PbfRayError
 from pbf_ray.jobs.dead_letter_replay import Edit, Problem, Replay, ReplayResult
 from pbf_ray.jobs.results import Results
-from pbf_ray.storage.replay_journal import ReplayEntry, ReplayJournal
+from pbf_ray.jobs.stores import replay_journal
+from pbf_ray.storage.replay_journal import ReplayEntry
 from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.copies import as_json
@@ -80,7 +80,7 @@ class DeadLetters:
         self.table = table
         self._settings = settings
         self._results = Results(settings)
-        self._journal = ReplayJournal(self._file(), settings.job.name)
+        self._journal = replay_journal(settings)
 
     # -- finding ---------------------------------------------------------------------------
 
@@ -200,9 +200,6 @@ class DeadLetters:
         return problems
 
     # -- inside ----------------------------------------------------------------------------
-
-    def _file(self) -> Path:
-        return self._settings.stores_root / "operational.sqlite"
 
     def _tracker(self) -> EventTimeTracker:
         commit = CheckpointLog(CheckpointFolder(self._settings.checkpoint_path)).last_commit()

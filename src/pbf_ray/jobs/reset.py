@@ -13,8 +13,9 @@ from pbf_ray.config import Settings
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.errors import PbfRayError, StreamError
 from pbf_ray.jobs.status import process_lives
+from pbf_ray.jobs.stores import job_stores
 from pbf_ray.kafka.offsets import ClusterView
-from pbf_ray.storage.layout import JobStores, embedded_stores
+from pbf_ray.storage.layout import JobStores
 from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 from pbf_ray.streaming.heartbeat import BEAT_S
@@ -297,7 +298,7 @@ class StreamReset:
         return targets
 
     def _stores(self) -> JobStores:
-        return embedded_stores(self._settings.stores_root)
+        return job_stores(self._settings)
 
     def _rows(self) -> int:
         stores = self._stores()

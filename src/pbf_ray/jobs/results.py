@@ -10,7 +10,7 @@ import pyarrow as pa
 from pbf_ray.config import Settings
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.errors import PbfRayError
-from pbf_ray.storage.layout import embedded_stores
+from pbf_ray.jobs.stores import job_stores
 from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
 
@@ -29,7 +29,7 @@ class Results:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._stores = embedded_stores(settings.stores_root)
+        self._stores = job_stores(settings)
 
     def read(
         self, name: str, *, columns: Sequence[str] | None = None, limit: int | None = None

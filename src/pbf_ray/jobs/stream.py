@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pbf_ray.config import Settings
 from pbf_ray.jobs.results import Results
+from pbf_ray.jobs.stores import job_stores
 from pbf_ray.monitoring.rules import DEFAULT_PROFILE, RuleProfile
 from pbf_ray.storage.base import Sink
-from pbf_ray.storage.layout import JobStores, embedded_stores
+from pbf_ray.storage.layout import JobStores
 from pbf_ray.streaming.progress import Progress
 from pbf_ray.streaming.semantics import StreamSemantics
 
@@ -258,11 +259,7 @@ class StreamJob:
         )
 
     def _stores(self) -> JobStores:
-        return embedded_stores(
-            self.settings.stores_root,
-            sinks=self._sinks,
-            compact_files=self.settings.stores.compact_files,
-        )
+        return job_stores(self.settings, sinks=self._sinks)
 
     def _spec(self, stores: JobStores) -> StreamSpec:
         from pbf_ray.engine.spec import StreamSpec

@@ -8,14 +8,20 @@ gives the same tables. The stream relies on nothing else.
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self, runtime_checkable
 
 import pyarrow as pa
 
 from pbf_ray.contracts import TableContract
-from pbf_ray.errors import FencedError, StoreContentError, StoreError
+from pbf_ray.errors import FencedError, StoreError
+from pbf_ray.storage.fitting import conform, subset_schema
+from pbf_ray.storage.selection import (
+    RowSelection,
+    conditions_of,
+    expression_of,
+)
 
 __all__ = [
     "EpochCommit",
@@ -24,9 +30,7 @@ __all__ = [
     "StagedRows",
     "StoreCapabilities",
     "TableStore",
-    "conform",
     "may_apply",
-    "subset_schema",
 ]
 
 
@@ -42,6 +46,7 @@ class StoreCapabilities:
             stores carry the rows themselves.
         ttl: Rows may be given a time to live.
         clear: All rows of a job can be removed.
+        new_columns: ``prepare`` adds a column that a table lacks and that may be null.
     """
 
     transactions: bool
@@ -49,6 +54,7 @@ class StoreCapabilities:
     staged_files: bool
     ttl: bool
     clear: bool = False
+    new_columns: bool = False
 
 
 @dataclass(frozen=True)
@@ -243,6 +249,23 @@ class TableStore(abc.ABC):
         """
 
     @abc.abstractmethod
+    def put(self, contract: TableContract, table: pa.Table) -> None:
+        """Write rows by key in one atomic step, outside the epochs of any job.
+
+        A key that is there keeps its row under an "append" contract and gets the new one under an
+        "upsert" contract, so that the same call twice, also after a crash, leaves the same rows.
+        Of rows with one key the first counts under "append", the last under "upsert".
+
+        Args:
+            contract: The table, which was prepared.
+            table: Rows with the columns and types of the contract, in any order of columns.
+
+        Raises:
+            StoreContentError: The rows do not fit the contract.
+            StoreError: The table was not prepared.
+        """
+
+    @abc.abstractmethod
     def committed_epoch(self, job_id: str) -> int | None:
         """The last epoch of the job that is applied as a whole; None before the first."""
 
@@ -266,6 +289,40 @@ class TableStore(abc.ABC):
         Raises:
             StoreContentError: The table is missing or holds what does not fit the contract.
         """
+
+    def scan(
+        self,
+        contract: TableContract,
+        selection: RowSelection | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows that a selection names, as batches.
+
+        This one reads what the job has and chooses in memory; stores that can, let the server
+        choose and hold a batch at a time.
+
+        Args:
+            contract: The table.
+            selection: Which rows; all if not given. With a limit or a key to go on from, they
+                come in the order of their keys.
+            columns: Only these top-level columns, in this order.
+
+        Raises:
+            StoreContentError: The table is missing, holds what does not fit the contract, or has
+                no column that the selection chooses by.
+        """
+        chosen = selection or RowSelection()
+        schema = subset_schema(contract, columns, store=self.name)
+        condition = expression_of(conditions_of(contract, chosen, store=self.name), contract.schema)
+        table = self.read(contract, job_id=chosen.job_id)
+        if condition is not None:
+            table = table.filter(condition)
+        if chosen.paged:
+            table = table.sort_by(contract.key)
+        if chosen.limit is not None:
+            table = table.slice(0, max(chosen.limit, 0))
+        yield from table.select(schema.names).to_batches()
 
     @abc.abstractmethod
     def count(self, contract: TableContract, *, job_id: str | None = None) -> int:
@@ -329,70 +386,3 @@ def may_apply(
             "somebody has emptied or replaced the store",
         )
     return committed is None or write.epoch > committed
-
-
-def conform(contract: TableContract, table: pa.Table, *, store: str) -> pa.Table:
-    """The rows in the exact schema of their contract.
-
-    Args:
-        contract: The table that they are for.
-        table: Rows; the columns may stand in another order.
-        store: Name of the store, for messages.
-
-    Raises:
-        StoreContentError: Columns are missing, unknown or of another type, or a column that must
-            not be null is.
-    """
-    if not table.schema.equals(contract.schema, check_metadata=True):
-        given, wanted = table.schema.names, contract.schema.names
-        problems = [f"lacks {name}" for name in wanted if name not in given]
-        problems += [f"has the unknown column {name}" for name in given if name not in wanted]
-        problems += [
-            f"has {name} as {table.schema.field(name).type}, not {contract.schema.field(name).type}"
-            for name in wanted
-            if given.count(name) == 1
-            and table.schema.field(name).type != contract.schema.field(name).type
-        ]
-        problems += [f"has {name} twice" for name in wanted if given.count(name) > 1]
-        if problems:
-            raise StoreContentError(
-                store,
-                f"rows for {contract.name} do not fit: {'; '.join(problems)}",
-                table=contract.name,
-            )
-        table = pa.Table.from_arrays(
-            [table.column(name) for name in wanted], schema=contract.schema
-        )
-    for column in contract.schema:
-        if not column.nullable or column.name == contract.key:
-            nulls = table.column(column.name).null_count
-            if nulls:
-                raise StoreContentError(
-                    store,
-                    f"rows for {contract.name}: {nulls} nulls in {column.name}, "
-                    "which must not be null",
-                    table=contract.name,
-                    column=column.name,
-                )
-    return table
-
-
-def subset_schema(
-    contract: TableContract, columns: Sequence[str] | None, *, store: str
-) -> pa.Schema:
-    """The schema that a read of these columns gives.
-
-    Raises:
-        StoreContentError: A column is not in the contract.
-    """
-    if columns is None:
-        return contract.schema
-    unknown = [name for name in columns if name not in contract.schema.names]
-    if unknown:
-        raise StoreContentError(
-            store,
-            f"{contract.name} has no column {', '.join(unknown)}",
-            advice=f"its columns are {', '.join(contract.schema.names)}",
-            table=contract.name,
-        )
-    return pa.schema([contract.schema.field(name) for name in columns])

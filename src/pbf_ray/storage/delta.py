@@ -31,13 +31,13 @@ from pbf_ray.storage.base import (
     StagedRows,
     StoreCapabilities,
     TableStore,
-    conform,
     may_apply,
-    subset_schema,
 )
 from pbf_ray.storage.deltafiles import file_error, lake_schema, to_lake, write_file
 from pbf_ray.storage.deltalog import DeltaLog
 from pbf_ray.storage.deltaupkeep import Upkeep
+from pbf_ray.storage.fitting import conform, distinct_keys, prepared, subset_schema
+from pbf_ray.storage.selection import RowSelection, conditions_of, expression_of
 
 __all__ = ["DeltaStore"]
 
@@ -104,13 +104,6 @@ class DeltaStore(TableStore):
         """Create or verify the Delta tables."""
         with self._lock:
             for contract in contracts:
-                if contract.changes != "append":
-                    raise StoreContentError(
-                        self.name,
-                        f"{contract.name} replaces rows by key, which lake tables do not",
-                        advice="send it to a store whose capabilities say upsert",
-                        table=contract.name,
-                    )
                 schema = lake_schema(contract, store=self.name)
                 log = self._log(contract.name)
                 if not log.exists():
@@ -139,6 +132,13 @@ class DeltaStore(TableStore):
         self, contract: TableContract, table: pa.Table, *, job_id: str, epoch: int, part: str
     ) -> StagedRows:
         """Write the rows as a Parquet file into the folder of the table."""
+        if contract.changes != "append":
+            raise StoreContentError(
+                self.name,
+                f"{contract.name} replaces rows by key, which epochs of lake tables do not",
+                advice="send it to a store whose capabilities say upsert",
+                table=contract.name,
+            )
         rows = conform(contract, table, store=self.name)
         if not rows.num_rows:
             return StagedRows(contract.name, 0, (), self.name)
@@ -157,18 +157,29 @@ class DeltaStore(TableStore):
         """One log entry per prepared table, with or without rows."""
         files: dict[str, list[StagedFile]] = {name: [] for name in self._prepared()}
         for staged in write.rows:
-            if staged.table not in files:
-                raise StoreError(
-                    self.name,
-                    f"table {staged.table} was not prepared",
-                    advice="pass its contract to prepare() first",
-                )
+            prepared(self._contracts, staged.table, store=self.name)
             files[staged.table] += staged.files()
         applied = False
         with self._lock:
             for name, added in files.items():
                 applied |= self._commit_table(self._log(name), added, write)
         return applied
+
+    def put(self, contract: TableContract, table: pa.Table) -> None:
+        """One MERGE by key, as one version of the table.
+
+        Tables that replace rows can be made and written by it, though not by epochs.
+        """
+        with self._lock:
+            prepared(self._contracts, contract.name, store=self.name)
+            rows = distinct_keys(contract, conform(contract, table, store=self.name))
+            if rows.num_rows:
+                schema = lake_schema(contract, store=self.name)
+                self._log(contract.name).merge(
+                    to_lake(rows, schema, store=self.name, name=contract.name),
+                    key=contract.key,
+                    replace=contract.changes == "upsert",
+                )
 
     def committed_epoch(self, job_id: str) -> int | None:
         """The last epoch that every table of the job has; None before the first."""
@@ -203,6 +214,32 @@ class DeltaStore(TableStore):
                 table = dataset.head(max(limit, 0), columns=names, filter=condition)
             arrays = [table.column(field.name).cast(field.type) for field in schema]
             return pa.Table.from_arrays(arrays, schema=schema)
+
+    def scan(
+        self,
+        contract: TableContract,
+        selection: RowSelection | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows as batches of one version; files without wanted rows are not read.
+
+        With a limit or a key to go on from, the rows that fit are sorted in memory.
+        """
+        chosen = selection or RowSelection()
+        if chosen.paged:
+            yield from super().scan(contract, chosen, columns=columns)
+            return
+        schema = subset_schema(contract, columns, store=self.name)
+        conditions = conditions_of(contract, chosen, store=self.name)
+        dataset = self._dataset(contract)
+        with self._reading(contract):
+            for batch in dataset.to_batches(
+                columns=list(dict.fromkeys(schema.names)),
+                filter=expression_of(conditions, contract.schema),
+            ):
+                arrays = [batch.column(field.name).cast(field.type) for field in schema]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def count(self, contract: TableContract, *, job_id: str | None = None) -> int:
         """Number of rows, of all jobs or of one."""

@@ -33,6 +33,7 @@ _FORMAT_PROPERTY: Final = "pbf_ray.format"
 _LOG_RETENTION: Final = "interval 1 hours"
 """Each commit lists the log's folder: a day of entries would make it slow."""
 _CHECKPOINT_EVERY: Final = "10"
+_MERGE_TRIES: Final = 20
 
 
 class DeltaLog:
@@ -196,6 +197,38 @@ class DeltaLog:
             raise self._translated(error) from error
         self._sync(version + 1)
         return True
+
+    def merge(self, rows: pa.Table, *, key: str, replace: bool) -> None:
+        """Insert the rows whose key is new; with ``replace`` also change those that are there.
+
+        Args:
+            rows: In the schema of the files, each key once.
+            key: Column that identifies a row.
+            replace: Whether a row that is there gets the values of the new one.
+
+        Raises:
+            StoreError: It failed; nothing was changed.
+        """
+        quoted = '"' + key.replace('"', '""') + '"'
+        for tries in range(_MERGE_TRIES):
+            with self.guarded():
+                self.refresh()
+                merger = self.snapshot().merge(
+                    rows,
+                    predicate=f"held.{quoted} = given.{quoted}",
+                    source_alias="given",
+                    target_alias="held",
+                )
+                if replace:
+                    merger = merger.when_matched_update_all()
+                try:
+                    merger.when_not_matched_insert_all().execute()
+                    break
+                except CommitFailedError:
+                    # Somebody else's rows came between; they may be the same ones.
+                    if tries == _MERGE_TRIES - 1:
+                        raise
+        self._sync(self.snapshot().version())
 
     def remove_rows(self, job_id: str) -> None:
         """Remove all rows of a job.

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from pbf_ray.contracts import OUTPUT_TABLES, TableContract
 from pbf_ray.errors import PbfRayError, SettingError, StoreError
-from pbf_ray.storage.base import EpochCommit, Sink, StagedRows, TableStore, conform
+from pbf_ray.storage.base import EpochCommit, Sink, StagedRows, TableStore
+from pbf_ray.storage.fitting import conform
 from pbf_ray.storage.registry import store_class
 
 __all__ = ["JobStores", "embedded_stores"]
@@ -45,6 +46,14 @@ class JobStores:
                 "storage.routes", "the layout", f"no store for {', '.join(homeless)}"
             )
         self._routes = {name: routes[name] for name in self.contracts}
+        for name, home in self._routes.items():
+            if self.contracts[name].changes == "upsert" and not home.capabilities.upsert:
+                raise SettingError(
+                    "storage.routes",
+                    "the layout",
+                    f"{name} replaces rows by key, which epochs of {home.name} do not",
+                    advice="send it to a store whose capabilities say upsert",
+                )
         self._sinks = tuple(sinks)
         # Lakes first: once a SQL row says that a layer is closed, its records can be read.
         stores = list({id(store): store for store in self._routes.values()}.values())
@@ -239,6 +248,7 @@ def embedded_stores(
     contracts: Sequence[TableContract] = tuple(OUTPUT_TABLES.values()),
     sinks: Sequence[Sink] = (),
     compact_files: int = 16,
+    results: TableStore | None = None,
 ) -> JobStores:
     """The stores that need no server: everything in one folder.
 
@@ -249,12 +259,13 @@ def embedded_stores(
         contracts: The tables.
         sinks: Further outputs.
         compact_files: A lake table with more small files than these is compacted.
+        results: Takes the result tables in the place of SQLite.
     """
     options: dict[str, tuple[str, Any, dict[str, Any]]] = {
         "result": ("sqlite", root / "operational.sqlite", {}),
         "record": ("delta", root / "lake", {"compact_after": compact_files}),
     }
-    stores: dict[str, TableStore] = {}
+    stores: dict[str, TableStore] = {} if results is None else {"result": results}
     for contract in contracts:
         if contract.volume not in stores:
             kind, place, more = options[contract.volume]

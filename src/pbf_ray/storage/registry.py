@@ -33,6 +33,9 @@ class StoreEntry:
 STORES: Final[dict[str, StoreEntry]] = {
     "sqlite": StoreEntry("pbf_ray.storage.sqlite", "SqliteStore"),
     "delta": StoreEntry("pbf_ray.storage.delta", "DeltaStore", ("deltalake",), "delta"),
+    "postgres": StoreEntry(
+        "pbf_ray.storage.postgres", "PostgresStore", ("psycopg", "psycopg_pool"), "postgres"
+    ),
 }
 """The kinds that settings may name."""
 

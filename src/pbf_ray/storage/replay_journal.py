@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from pbf_ray.storage.sqlitefile import SqliteFile
 
-__all__ = ["ReplayEntry", "ReplayJournal"]
+__all__ = ["ReplayEntry", "ReplayJournal", "SqliteReplayJournal"]
 
 _TABLE: Final = """CREATE TABLE IF NOT EXISTS dead_letter_replays (
     record_key TEXT NOT NULL PRIMARY KEY,
@@ -58,8 +58,39 @@ class ReplayEntry:
     sent_after: Mapping[int, int] = field(default_factory=dict)
 
 
-class ReplayJournal:
-    """The journal of one folder of stores.
+class ReplayJournal(Protocol):
+    """The journal of a job, where its dead letters are."""
+
+    def entries(self) -> dict[str, ReplayEntry]:
+        """All entries of the job, by record key.
+
+        Raises:
+            StoreError: If the store cannot be read.
+        """
+
+    def begin(self, entries: Sequence[ReplayEntry]) -> None:
+        """Note that records are about to be sent.
+
+        Raises:
+            StoreError: If the store cannot be written; nothing is to be sent then.
+        """
+
+    def confirm(self, places: Mapping[str, tuple[int, int]]) -> None:
+        """Note where records lie now.
+
+        Args:
+            places: Partition and offset by record key.
+        """
+
+    def give_up(self, record_keys: Sequence[str]) -> None:
+        """Forget records that surely did not arrive."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class SqliteReplayJournal:
+    """The journal in the SQLite file of the result tables.
 
     Args:
         path: The SQLite file with the result tables.

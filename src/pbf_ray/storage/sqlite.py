@@ -16,15 +16,14 @@ from typing import Any, Final
 import pyarrow as pa
 
 from pbf_ray.contracts import TableContract
-from pbf_ray.errors import FencedError, StoreContentError, StoreError
+from pbf_ray.errors import FencedError, StoreContentError
 from pbf_ray.storage.base import (
     EpochCommit,
     StoreCapabilities,
     TableStore,
-    conform,
     may_apply,
-    subset_schema,
 )
+from pbf_ray.storage.fitting import conform, prepared, subset_schema
 from pbf_ray.storage.sqlcolumns import columns_of, decode, encode, quote_identifier
 from pbf_ray.storage.sqlitefile import SqliteFile
 
@@ -55,7 +54,7 @@ class SqliteStore(TableStore):
     """
 
     capabilities = StoreCapabilities(
-        transactions=True, upsert=True, staged_files=False, ttl=False, clear=True
+        transactions=True, upsert=True, staged_files=False, ttl=False, clear=True, new_columns=True
     )
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout_s: float = 10.0) -> None:
@@ -70,7 +69,7 @@ class SqliteStore(TableStore):
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
     def prepare(self, contracts: Sequence[TableContract]) -> None:
-        """Create or verify the tables, in one transaction."""
+        """Create or verify the tables, in one transaction; columns that may be null are added."""
         with self._file.writing() as connection:
             self._migrate(connection)
             for contract in contracts:
@@ -94,13 +93,7 @@ class SqliteStore(TableStore):
         # Encoding takes longer than writing, and needs no lock on the file.
         inserts = []
         for staged in write.rows:
-            contract = self._contracts.get(staged.table)
-            if contract is None:
-                raise StoreError(
-                    self.name,
-                    f"table {staged.table} was not prepared",
-                    advice="pass its contract to prepare() first",
-                )
+            contract = prepared(self._contracts, staged.table, store=self.name)
             table = conform(contract, staged.inline(), store=self.name)
             if table.num_rows:
                 inserts.append((self._insert_sql(contract), encode(table)))
@@ -114,6 +107,16 @@ class SqliteStore(TableStore):
                 "UPDATE pbf_ray_jobs SET epoch = ? WHERE job_id = ?", (write.epoch, write.job_id)
             )
         return True
+
+    def put(self, contract: TableContract, table: pa.Table) -> None:
+        """One transaction of upserts."""
+        prepared(self._contracts, contract.name, store=self.name)
+        rows = conform(contract, table, store=self.name)
+        statement = self._insert_sql(contract)
+        columns = encode(rows)
+        with self._file.writing() as connection:
+            if rows.num_rows:
+                connection.executemany(statement, zip(*columns, strict=True))
 
     def committed_epoch(self, job_id: str) -> int | None:
         """The last epoch of the job; None before the first."""
@@ -216,20 +219,26 @@ class SqliteStore(TableStore):
             )
             connection.execute(f"CREATE TABLE {quote_identifier(contract.name)} ({described})")
             return
-        problems = [f"lacks {name}" for name in wanted if name not in found]
-        problems += [f"has the unknown column {name}" for name in found if name not in wanted]
+        lacking = [column for column in columns if column.name not in found]
+        problems = [f"has the unknown column {name}" for name in found if name not in wanted]
         problems += [
             f"has {name} as {found[name]}, not {kind}"
             for name, kind in wanted.items()
             if name in found and found[name] != kind
         ]
-        if problems:
+        if problems or any(column.required for column in lacking):
+            problems = [f"lacks {column.name}" for column in lacking] + problems
             raise StoreContentError(
                 self.name,
                 f"table {contract.name} does not fit: {'; '.join(problems)}",
                 advice="it was made by something else or by another version; rename it, or write "
                 "to another file",
                 table=contract.name,
+            )
+        for column in lacking:
+            connection.execute(
+                f"ALTER TABLE {quote_identifier(contract.name)} "
+                f"ADD COLUMN {quote_identifier(column.name)} {column.sql_type}"
             )
 
     def _insert_sql(self, contract: TableContract) -> str:

@@ -23,7 +23,7 @@ from pbf_ray.jobs.stream import StreamJob
 from pbf_ray.kafka.client import client_config
 from pbf_ray.kafka.confirmed import ConfirmedSender
 from pbf_ray.kafka.offsets import ClusterView
-from pbf_ray.storage.replay_journal import ReplayJournal
+from pbf_ray.storage.replay_journal import SqliteReplayJournal
 from services.apache_kafka import free_ports
 from support.oracle import ExpectedTables, Raw, expected
 from support.stream_runs import assert_results, await_consumed, settings_for
@@ -230,7 +230,7 @@ def test_a_replay_that_is_interrupted_anywhere_sends_nothing_twice(
         raise Interrupted
 
     before = len(operated.everything())
-    for where, name in ((ConfirmedSender, "send"), (ReplayJournal, "confirm")):
+    for where, name in ((ConfirmedSender, "send"), (SqliteReplayJournal, "confirm")):
         with monkeypatch.context() as patch:
             patch.setattr(where, name, dies)
             with pytest.raises(Interrupted):

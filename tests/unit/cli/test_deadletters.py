@@ -14,7 +14,7 @@ from pbf_ray.contracts import record_key
 from pbf_ray.jobs import dead_letter_replay, dead_letters
 from pbf_ray.kafka.confirmed import OutgoingRecord
 from pbf_ray.kafka.deliveries import Delivery
-from pbf_ray.storage.replay_journal import ReplayEntry, ReplayJournal
+from pbf_ray.storage.replay_journal import ReplayEntry, SqliteReplayJournal
 from pbf_ray.streaming.semantics import StreamSemantics
 from support.memory_world import MemoryTopics, job_on_disk
 from unit.cli.conftest import Run
@@ -173,8 +173,12 @@ def sent(job: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list
     Sender.sent = []
     monkeypatch.setattr(dead_letter_replay, "ConfirmedSender", Sender)
     monkeypatch.setattr(dead_letter_replay, "ClusterView", View)
-    monkeypatch.setattr(dead_letters.DeadLetters, "_file", lambda _self: tmp_path / "journal.db")
-    ReplayJournal(tmp_path / "journal.db", "another").begin([ReplayEntry("k", "t", "t")])
+    monkeypatch.setattr(
+        dead_letters,
+        "replay_journal",
+        lambda _settings: SqliteReplayJournal(tmp_path / "journal.db", "night"),
+    )
+    SqliteReplayJournal(tmp_path / "journal.db", "another").begin([ReplayEntry("k", "t", "t")])
     return Sender.sent
 
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +27,12 @@ from pbf_ray.storage.delta import DeltaStore
 from support.store_suite import (
     EVERY_TYPE,
     SECOND,
-    StoreSuite,
     assert_same_rows,
     fill,
     numbered,
     stage,
     write,
 )
-
-
-class TestDeltaStore(StoreSuite):
-    def open_store(self, place: Path) -> DeltaStore:
-        return DeltaStore(place / "lake")
-
-    @contextmanager
-    def failing_at_second(self, place: Path) -> Iterator[None]:
-        for file in (place / "lake" / "second").glob("epoch-1-*.parquet"):
-            file.unlink()
-        yield
 
 
 @pytest.fixture

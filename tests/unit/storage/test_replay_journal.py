@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pbf_ray.errors import StoreContentError
-from pbf_ray.storage.replay_journal import ReplayEntry, ReplayJournal
+from pbf_ray.storage.replay_journal import ReplayEntry, SqliteReplayJournal
 from pbf_ray.storage.sqlite import SqliteStore
 from support.store_suite import SECOND, numbered, write
 
@@ -20,7 +20,7 @@ def test_an_entry_from_beginning_to_end(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "operational.sqlite")
     store.prepare([SECOND])
     store.claim("job", 1)
-    journal = ReplayJournal(store.path, "job")
+    journal = SqliteReplayJournal(store.path, "job")
     assert journal.entries() == {}
     journal.begin([ONE, TWO])
     assert journal.entries() == {"k1": ONE, "k2": TWO}
@@ -28,7 +28,7 @@ def test_an_entry_from_beginning_to_end(tmp_path: Path) -> None:
     journal.give_up(["k1", "k2", "k3"])
     sent = replace(ONE, state="sent", partition=3, offset=40)
     assert journal.entries() == {"k1": sent}, "what was sent cannot be given up"
-    assert ReplayJournal(store.path, "another").entries() == {}
+    assert SqliteReplayJournal(store.path, "another").entries() == {}
     journal.begin([ONE])
     assert journal.entries() == {"k1": ONE}, "sent once more"
     # The store of the same file goes on beside it.
@@ -40,4 +40,4 @@ def test_an_entry_from_beginning_to_end(tmp_path: Path) -> None:
 
 def test_without_a_file_there_is_nothing_to_ask(tmp_path: Path) -> None:
     with pytest.raises(StoreContentError, match="no such file"):
-        ReplayJournal(tmp_path / "none.sqlite", "job").entries()
+        SqliteReplayJournal(tmp_path / "none.sqlite", "job").entries()

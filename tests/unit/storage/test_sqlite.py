@@ -4,7 +4,7 @@ import multiprocessing
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,27 +18,11 @@ from pbf_ray.storage.sqlite import SqliteStore
 from support.store_suite import (
     EVERY_TYPE,
     SECOND,
-    StoreSuite,
     assert_same_rows,
     fill,
     numbered,
     write,
 )
-
-
-class TestSqliteStore(StoreSuite):
-    def open_store(self, place: Path) -> SqliteStore:
-        return SqliteStore(place / "operational.sqlite")
-
-    @contextmanager
-    def failing_at_second(self, place: Path) -> Iterator[None]:
-        with closing(sqlite3.connect(place / "operational.sqlite")) as other:
-            other.execute(
-                "CREATE TRIGGER broken BEFORE INSERT ON second "
-                "BEGIN SELECT RAISE(ABORT, 'broken'); END"
-            )
-            yield
-            other.execute("DROP TRIGGER broken")
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""The database servers of the tests: one of each for the session, in CI a must."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pbf_ray.storage.postgres import PostgresStore
+from pbf_ray.storage.postgres_pool import PostgresAddress
+from services.postgres import PostgresServer, postgres_missing
+
+__all__ = ["own_postgres", "postgres", "postgres_address", "postgres_store", "schema_for"]
+
+
+def postgres_address(server: PostgresServer, **more: object) -> PostgresAddress:
+    """How the store reaches the server."""
+    return PostgresAddress(**{**server.settings, "pool_size": 8, **more})
+
+
+def schema_for(place: Path) -> str:
+    """A schema of PostgreSQL in the stead of a folder."""
+    return f"place ' \" {hashlib.sha256(str(place).encode()).hexdigest()[:12]}"
+
+
+def postgres_store(server: PostgresServer, place: Path) -> PostgresStore:
+    """The store that lives at a place."""
+    return PostgresStore(postgres_address(server), schema=schema_for(place))
+
+
+def _need(missing: str) -> None:
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(f"CI needs PostgreSQL for these tests: {missing}")
+    if missing:
+        pytest.skip(f"needs PostgreSQL: {missing}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The session's PostgreSQL: it is never stopped; tests take a schema each."""
+    _need(postgres_missing())
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of the test's own: it may be stopped, killed, started again."""
+    _need(postgres_missing())
+    with PostgresServer() as server:
+        yield server
