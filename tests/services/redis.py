@@ -31,9 +31,9 @@ __all__ = ["RedisServer", "redis_missing"]
 _SETTINGS = {
     "bind": "127.0.0.1",
     "daemonize": "no",
-    # Every write is with the kernel before it is acknowledged; tests do not cut the power.
+    # What was acknowledged is in the file, whenever the server is killed.
     "appendonly": "yes",
-    "appendfsync": "everysec",
+    "appendfsync": "always",
     "save": "",
 }
 

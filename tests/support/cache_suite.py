@@ -67,7 +67,8 @@ def kill_writers(
         reached = context.Value("q", first - 1)
         writer = context.Process(target=_apply_until_killed, args=(cache, first, reached))
         writer.start()
-        while reached.value < first + draw.randrange(20):
+        goal = first + draw.randrange(20)
+        while reached.value < goal:
             assert writer.is_alive(), where
             time.sleep(0.0005)
         time.sleep(draw.uniform(0, 0.02))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pbf_ray.storage.blobs.s3 import S3Blobs
@@ -19,6 +21,7 @@ from services.redis import RedisServer, redis_missing
 from services.seaweedfs import S3Server, s3_server_missing
 
 __all__ = [
+    "await_redis_calm",
     "own_postgres",
     "own_redis_server",
     "own_s3_server",
@@ -68,6 +71,26 @@ def redis_address(server: RedisServer, **more: object) -> RedisAddress:
 def redis_cache(server: RedisServer, place: Path) -> RedisCache:
     """The cache that lives at a place: keys with a beginning of their own."""
     return RedisCache(redis_address(server, prefix=f"place é:{_mark(place)}:"))
+
+
+def await_redis_calm(server: RedisServer, deadline_s: float = 60.0) -> None:
+    """Return when Redis has hung up on all clients of ours but those of this process.
+
+    What a client had sent before it was killed is still carried out.
+    """
+    end = time.monotonic() + deadline_s
+    with server.connect() as other:
+        while True:
+            mine = {str(one.laddr.port) for one in psutil.Process().net_connections()}
+            names = {
+                client["addr"].rpartition(":")[2]
+                for client in other.client_list()
+                if client["name"] == "pbf_ray"
+            }
+            if names <= mine:
+                return
+            assert time.monotonic() < end, names - mine
+            time.sleep(0.005)
 
 
 def _mark(place: Path) -> str:

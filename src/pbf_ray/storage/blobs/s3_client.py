@@ -30,7 +30,7 @@ class S3Address:
 
     Attributes:
         bucket: Its name.
-        endpoint: URL of the server; None for AWS.
+        endpoint: URL of the server, without user and password; None for AWS.
         access_key: Access key id; None for what botocore finds (environment, role).
         secret_key: The secret that belongs to it.
         region: Name of the region; None for what botocore finds.
@@ -50,9 +50,21 @@ class S3Address:
     timeout_s: float = 30.0
     connections: int = 16
 
+    def __post_init__(self) -> None:
+        if self.endpoint is None:
+            return
+        parts = urlsplit(self.endpoint)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+            # What it holds is not shown: it may be a password.
+            raise StoreError(
+                f"s3://{self.bucket}",
+                "the endpoint is not the URL of a server",
+                advice="give http:// or https://, host and port; keys are settings of their own",
+            )
+
     @property
     def name(self) -> str:
-        """Server, bucket and prefix; what a URL may hold of user and password is left out."""
+        """Server, bucket and prefix."""
         parts = urlsplit(self.endpoint or "")
         port = f":{parts.port}" if parts.port else ""
         host = f"{parts.hostname}{port}/" if parts.hostname else ""
@@ -167,8 +179,7 @@ class S3Client:
         # What is none of botocore's comes from the network.
         transient = not isinstance(cause, aws.BotoCoreError) or isinstance(cause, _NETWORK)
         if transient:
-            where = self.address.endpoint or "AWS"
-            advice = f"see that the server runs: {self._plain(where)}"
+            advice = f"see that the server runs: {self.address.endpoint or 'AWS'}"
             return StoreUnavailableError(self.name, problem, advice=advice, **facts)
         return StoreError(self.name, problem, advice="see the settings of the store", **facts)
 
@@ -191,9 +202,6 @@ class S3Client:
         for secret in (self.address.secret_key, self.address.access_key):
             if secret:
                 text = text.replace(secret, "***")
-        endpoint = urlsplit(self.address.endpoint or "")
-        if endpoint.password:
-            text = text.replace(endpoint.password, "***")
         return text
 
 

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, Final
 
 import redis
@@ -30,22 +29,31 @@ _AT_ONCE: Final = 5_000
 _MOST_OF_AN_EPOCH: Final = 500_000
 """Redis takes 2**20 words in a command; each value has two."""
 
-_CLAIM: Final = """
-local known = tonumber(redis.call('HGET', KEYS[1], 'incarnation') or ARGV[1])
-if known > tonumber(ARGV[1]) then return known end
-redis.call('HSET', KEYS[1], 'incarnation', ARGV[1])
-return tonumber(ARGV[1])
-"""
-_APPLY: Final = """
-local known = redis.call('HMGET', KEYS[1], 'incarnation', 'epoch')
-if known[1] ~= ARGV[1] or (known[2] and tonumber(known[2]) >= tonumber(ARGV[2])) then
-    return {0, known[1], known[2]}
+# Redis refuses a script at its first write or not at all: for its memory, its disk, its role. All
+# of that may change. How it words it inside of scripts differs from version to version.
+_SCRIPT: Final = """
+local function refused(answer)
+    return type(answer) == 'table' and answer.err
 end
+local known = redis.pcall('HMGET', KEYS[1], 'incarnation', 'epoch')
+if refused(known) then return known end
+"""
+_CLAIM: Final = f"""{_SCRIPT}
+if known[1] and tonumber(known[1]) >= tonumber(ARGV[1]) then return {{0, known[1]}} end
+local done = redis.pcall('HSET', KEYS[1], 'incarnation', ARGV[1])
+if refused(done) then return {{-1, done.err}} end
+return {{1, ARGV[1]}}
+"""
+_APPLY: Final = f"""{_SCRIPT}
+if known[1] ~= ARGV[1] or (known[2] and tonumber(known[2]) >= tonumber(ARGV[2])) then
+    return {{0, known[1], known[2]}}
+end
+local done = redis.pcall('HSET', KEYS[1], 'epoch', ARGV[2])
+if refused(done) then return {{-1, done.err}} end
 for number = 2, #KEYS do
     redis.call('SET', KEYS[number], ARGV[number + 2], 'PX', ARGV[3])
 end
-redis.call('HSET', KEYS[1], 'epoch', ARGV[2])
-return {1, known[1], known[2]}
+return {{1, known[1], known[2]}}
 """
 
 
@@ -106,7 +114,10 @@ class RedisCache(CacheStore):
                 with client.pipeline(transaction=False) as pipe:
                     for key in keys[start : start + _AT_ONCE]:
                         pipe.set(self._key(key), values[key], px=life_ms)
-                    pipe.execute()
+                    # The library would put command and value before the error's code.
+                    for answer in pipe.execute(raise_on_error=False):
+                        if isinstance(answer, Exception):
+                            raise answer
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The values that are there, by MGET."""
@@ -151,10 +162,9 @@ class RedisCache(CacheStore):
 
     def claim(self, job_id: str, incarnation: int) -> None:
         """Register a run of a job, in one script."""
-        with self._translating() as client:
-            registered = int(client.eval(_CLAIM, 1, self._job(job_id), incarnation))
-        if registered > incarnation:
-            raise FencedError(job_id, mine=incarnation, newer=registered, where=self.name)
+        _, found = self._run(_CLAIM, [self._job(job_id)], [incarnation])
+        if int(found) > incarnation:
+            raise FencedError(job_id, mine=incarnation, newer=int(found), where=self.name)
 
     def apply(
         self,
@@ -174,12 +184,11 @@ class RedisCache(CacheStore):
                 f"{_MOST_OF_AN_EPOCH} at once",
                 advice="make epochs shorter: stream.epoch_max_rows",
             )
-        names = (self._job(job_id), *map(self._key, values))
-        arguments: Iterator[Any] = chain(
-            (incarnation, epoch, self._life_ms(ttl_s)), values.values()
+        done, registered, last = self._run(
+            _APPLY,
+            [self._job(job_id), *map(self._key, values)],
+            [incarnation, epoch, self._life_ms(ttl_s), *values.values()],
         )
-        with self._translating() as client:
-            done, registered, last = client.eval(_APPLY, len(names), *names, *arguments)
         if done:
             return True
         return may_apply(
@@ -237,6 +246,17 @@ class RedisCache(CacheStore):
                 )
             return self._client
 
+    def _run(self, script: str, keys: list[str], arguments: list[Any]) -> list[Any]:
+        with self._translating() as client:
+            answer: list[Any] = client.eval(script, len(keys), *keys, *arguments)
+        if answer[0] < 0:
+            raise StoreUnavailableError(
+                self.name,
+                f"it takes no writes now: {self._plain(answer[1].decode(errors='replace'))}",
+                advice="see its memory (maxmemory, maxmemory-policy) and its disk",
+            )
+        return answer
+
     @contextmanager
     def _translating(self) -> Iterator[redis.Redis]:
         try:
@@ -248,9 +268,7 @@ class RedisCache(CacheStore):
         # The first word of Redis's own errors is their code; the library has taken some off.
         word = str(error).partition(" ")[0]
         code = word if word.isupper() else type(error).__name__
-        problem = str(error)
-        if self.address.password:
-            problem = problem.replace(self.address.password, "***")
+        problem = self._plain(str(error))
         facts = {"code": code}
         if isinstance(error, _REFUSED) or code in _REFUSALS:
             advice = "check redis.password, and what this user may do"
@@ -259,12 +277,17 @@ class RedisCache(CacheStore):
             advice = "another program uses keys of this prefix"
             return StoreContentError(self.name, problem, advice=advice, **facts)
         if isinstance(error, rx.OutOfMemoryError):
-            advice = "give Redis more memory, or let it evict: maxmemory-policy"
+            advice = "see its memory: maxmemory, maxmemory-policy"
             return StoreUnavailableError(self.name, problem, advice=advice, **facts)
         if isinstance(error, _AWAY) or code in _NOT_NOW:
             advice = f"see that Redis runs at {self.address.host}:{self.address.port}"
             return StoreUnavailableError(self.name, problem, advice=advice, **facts)
         return StoreError(self.name, problem, **facts)
+
+    def _plain(self, text: str) -> str:
+        """A text of somebody else's, in which the password may not stand."""
+        password = self.address.password
+        return text.replace(password, "***") if password else text
 
 
 def _literal(text: str) -> str:
