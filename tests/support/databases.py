@@ -11,9 +11,18 @@ import pytest
 
 from pbf_ray.storage.postgres import PostgresStore
 from pbf_ray.storage.postgres_pool import PostgresAddress
+from services.mongodb import MongoServer, mongodb_missing
 from services.postgres import PostgresServer, postgres_missing
 
-__all__ = ["own_postgres", "postgres", "postgres_address", "postgres_store", "schema_for"]
+__all__ = [
+    "mongodb",
+    "own_mongodb",
+    "own_postgres",
+    "postgres",
+    "postgres_address",
+    "postgres_store",
+    "schema_for",
+]
 
 
 def postgres_address(server: PostgresServer, **more: object) -> PostgresAddress:
@@ -31,17 +40,17 @@ def postgres_store(server: PostgresServer, place: Path) -> PostgresStore:
     return PostgresStore(postgres_address(server), schema=schema_for(place))
 
 
-def _need(missing: str) -> None:
+def _need(server: str, missing: str) -> None:
     if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"CI needs PostgreSQL for these tests: {missing}")
+        pytest.fail(f"CI needs {server} for these tests: {missing}")
     if missing:
-        pytest.skip(f"needs PostgreSQL: {missing}")
+        pytest.skip(f"needs {server}: {missing}")
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """The session's PostgreSQL: it is never stopped; tests take a schema each."""
-    _need(postgres_missing())
+    _need("PostgreSQL", postgres_missing())
     with PostgresServer() as server:
         yield server
 
@@ -49,6 +58,22 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL of the test's own: it may be stopped, killed, started again."""
-    _need(postgres_missing())
+    _need("PostgreSQL", postgres_missing())
     with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[MongoServer]:
+    """The session's server with MongoDB's protocol: never stopped; tests take a database each."""
+    _need("the MongoDB server", mongodb_missing())
+    with MongoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_mongodb() -> Iterator[MongoServer]:
+    """A server of the test's own: it may be stopped, killed, started again."""
+    _need("the MongoDB server", mongodb_missing())
+    with MongoServer() as server:
         yield server
