@@ -66,7 +66,8 @@ def test_make_test_sets_everything_up_first(repository: Path) -> None:
     steps = _run("make", "-n", "-B", "test", cwd=repository).stdout
     order = [steps.index(step) for step in ("-m venv", "pip install", "fetch.py", "-m pytest")]
     assert order == sorted(order)
-    assert "[embedded,mongodb,plot,postgres,spark]" in steps, "the demo's broker belongs to the set-up"
+    extras = "[embedded,mongodb,plot,postgres,spark]"
+    assert extras in steps, "the demo's broker belongs to the set-up"
 
 
 def test_ci_runs_what_people_run(repository: Path) -> None:

@@ -6,15 +6,19 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pbf_ray.storage.mongodb.client import MongoAddress
 from pbf_ray.storage.postgres import PostgresStore
 from pbf_ray.storage.postgres_pool import PostgresAddress
 from services.mongodb import MongoServer, mongodb_missing
 from services.postgres import PostgresServer, postgres_missing
 
 __all__ = [
+    "database_for",
+    "mongo_address",
     "mongodb",
     "own_mongodb",
     "own_postgres",
@@ -23,6 +27,16 @@ __all__ = [
     "postgres_store",
     "schema_for",
 ]
+
+
+def mongo_address(server: MongoServer, place: Path, **more: Any) -> MongoAddress:
+    """How the stores reach the database that stands for a place."""
+    return MongoAddress(**{**server.settings, "database": database_for(place), **more})
+
+
+def database_for(place: Path) -> str:
+    """A database of MongoDB in the stead of a folder."""
+    return f"place-{hashlib.sha256(str(place).encode()).hexdigest()[:12]}"
 
 
 def postgres_address(server: PostgresServer, **more: object) -> PostgresAddress:
