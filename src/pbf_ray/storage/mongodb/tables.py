@@ -50,14 +50,16 @@ class MongoTables(TableStore):
 
     Args:
         address: The database.
+        tables: The contracts that it wants when it is a further output of a job; None for all.
     """
 
     capabilities = StoreCapabilities(
         transactions=False, upsert=True, staged_files=False, ttl=False, clear=True, new_columns=True
     )
 
-    def __init__(self, address: MongoAddress) -> None:
+    def __init__(self, address: MongoAddress, *, tables: Sequence[str] | None = None) -> None:
         self.name = f"mongodb://{address.place}"
+        self.tables = tables
         self._connection = MongoConnection(address, name=self.name)
         self._contracts: dict[str, TableContract] = {}
         self._known: set[str] = set()
