@@ -16,13 +16,13 @@ from bson.datetime_ms import DatetimeMS
 from pbf_ray.errors import StoreContentError
 from pbf_ray.storage.documents.base import Document, DocumentStore, StoredDocument
 from pbf_ray.storage.documents.content import check_collection, checked, digest, next_prefix
-from pbf_ray.storage.mongodb.bulk import Encoded, encoded, replace
+from pbf_ray.storage.mongodb.bulk import Encoded, encoded, insert, replace
 from pbf_ray.storage.mongodb.catalogue import (
     check_writing,
     document_collections,
     note_documents,
 )
-from pbf_ray.storage.mongodb.client import MongoAddress, MongoConnection
+from pbf_ray.storage.mongodb.client import Documents, MongoAddress, MongoConnection
 from pbf_ray.storage.mongodb.names import escape_body, unescape_body
 
 __all__ = ["MongoDocuments"]
@@ -76,13 +76,7 @@ class MongoDocuments(DocumentStore):
             if collection not in self._noted:
                 note_documents(database, collection, store=self.name)
                 self._noted.add(collection)
-            # What is there with the same digest is a duplicate then, and stays.
-            replace(
-                database[collection],
-                given,
-                lambda id_: {"_metadata.digest": {"$ne": digests[id_]}},
-                upsert=True,
-            )
+            _put(database[collection], given, digests)
 
     def get(self, collection: str, ids: Sequence[str]) -> list[StoredDocument]:
         """The documents of these ids that there are."""
@@ -162,6 +156,27 @@ class MongoDocuments(DocumentStore):
                 f"document {id_!r} is not ours: {type(error).__name__}: {error}",
                 advice="somebody else has written to the collection",
             ) from error
+
+
+def _put(collection: Documents, given: Sequence[Encoded], digests: dict[str, str]) -> None:
+    """Insert what is new, replace what is there with another digest; others may write as well."""
+    for start in range(0, len(given), _IDS_PER_QUERY):
+        some = given[start : start + _IDS_PER_QUERY]
+        there = {
+            found["_id"]: found.get("_metadata", {}).get("digest")
+            for found in collection.find(
+                {"_id": {"$in": [document.id for document in some]}}, {"_metadata.digest": 1}
+            )
+        }
+        changed = insert(collection, [one for one in some if one.id not in there])
+        changed += [one for one in some if there.get(one.id, digests[one.id]) != digests[one.id]]
+        # If somebody else was first with the same content, that one is a duplicate, and stays.
+        replace(
+            collection,
+            changed,
+            lambda id_: {"_metadata.digest": {"$ne": digests[id_]}},
+            upsert=True,
+        )
 
 
 def _moment(moment: datetime) -> DatetimeMS:

@@ -116,7 +116,8 @@ def is_duplicate_id(failure: dict[str, Any]) -> bool:
     pattern = failure.get("keyPattern")
     if pattern is not None:
         return list(pattern) == ["_id"]
-    return re.search(r"index: (\S+\.\$)?_id_(\s|$)", str(failure.get("errmsg", ""))) is not None
+    named = re.search(r"index: (\S+)", str(failure.get("errmsg", "")))
+    return named is not None and named[1].rpartition("$")[2] == "_id_"
 
 
 def _of_bulk(error: BulkWriteError, store: str) -> StoreError:
