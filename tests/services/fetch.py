@@ -1,7 +1,7 @@
 """Fetches the servers that the integration tests run: ``python tests/services/fetch.py``.
 
-Apache Kafka, its command line tools, and what Spark needs to read from it, come as jars from a
-Maven repository, through ``mvn`` and its own settings, into
+Apache Kafka, its command line tools, what Spark needs to read from it, and a server that speaks
+MongoDB's protocol come as jars from a Maven repository, through ``mvn`` and its own settings, into
 ``${PBF_RAY_CACHE:-~/.cache/pbf_ray}/<name>-<version>/``. A second run finds them and does nothing;
 two runs at once wait for each other.
 """
@@ -20,14 +20,17 @@ from pathlib import Path
 
 __all__ = [
     "KAFKA_VERSION",
+    "MONGO_SERVER_VERSION",
     "SPARK_KAFKA_VERSION",
     "FetchError",
     "cache_folder",
     "fetch_apache_kafka",
     "fetch_kafka_tools",
+    "fetch_mongo_server",
     "fetch_spark_kafka",
     "find_apache_kafka",
     "find_kafka_tools",
+    "find_mongo_server",
     "find_spark_kafka",
 ]
 
@@ -35,6 +38,8 @@ KAFKA_VERSION = os.environ.get("PBF_RAY_KAFKA_VERSION", "4.4.0")
 
 # The newest that works with the pyspark of requirements-dev.lock.
 SPARK_KAFKA_VERSION = os.environ.get("PBF_RAY_SPARK_KAFKA_VERSION", "4.2.0")
+
+MONGO_SERVER_VERSION = os.environ.get("PBF_RAY_MONGO_SERVER_VERSION", "1.47.0")
 
 # Kafka 4 logs through slf4j 1.7 and brings log4j-api and log4j-core of this version.
 _LOG4J_VERSION = "2.25.5"
@@ -105,6 +110,13 @@ _SPARK_KAFKA = _Jars(
     (("org.apache.spark", "spark-sql-kafka-0-10_2.13", SPARK_KAFKA_VERSION),),
 )
 
+_MONGO_SERVER = _Jars(
+    "mongo-java-server",
+    "the server with MongoDB's protocol",
+    MONGO_SERVER_VERSION,
+    (("de.bwaldvogel", "mongo-java-server-h2-backend", MONGO_SERVER_VERSION),),
+)
+
 
 class FetchError(RuntimeError):
     """A server cannot be fetched; the message says what to do."""
@@ -131,6 +143,11 @@ def find_spark_kafka() -> Path | None:
     return _find(_SPARK_KAFKA)
 
 
+def find_mongo_server() -> Path | None:
+    """The folder of jars of the server with MongoDB's protocol; as ``find_apache_kafka``."""
+    return _find(_MONGO_SERVER)
+
+
 def fetch_apache_kafka() -> Path:
     """Fetch the jars of Apache Kafka unless they are there.
 
@@ -151,6 +168,11 @@ def fetch_kafka_tools() -> Path:
 def fetch_spark_kafka() -> Path:
     """Fetch the jars of Spark's Kafka source; as ``fetch_apache_kafka``."""
     return _fetch(_SPARK_KAFKA)
+
+
+def fetch_mongo_server() -> Path:
+    """Fetch the jars of the server with MongoDB's protocol; as ``fetch_apache_kafka``."""
+    return _fetch(_MONGO_SERVER)
 
 
 def _find(jars: _Jars) -> Path | None:
@@ -218,7 +240,7 @@ def _copy_jars(wanted: _Jars, work: Path) -> None:
 def main() -> int:
     """Fetch all; the exit code is 1 if Apache Kafka could not be fetched.
 
-    Without its tools, or Spark's source, their tests say so, and in CI fail.
+    Without one of the others its tests say so, and in CI fail.
     """
     try:
         folder = fetch_apache_kafka()
@@ -226,7 +248,7 @@ def main() -> int:
         sys.stderr.write(f"fetch: {error}\n")
         return 1
     sys.stdout.write(f"Apache Kafka {KAFKA_VERSION}: {folder}\n")
-    for fetch in (fetch_kafka_tools, fetch_spark_kafka):
+    for fetch in (fetch_kafka_tools, fetch_spark_kafka, fetch_mongo_server):
         try:
             fetch()
         except FetchError as error:
