@@ -103,7 +103,7 @@ def test_scan_files_of_one_folder_are_one_build(folder: Path, shared_data: Path)
 
 def test_the_error_of_a_missing_file_system_driver_names_it() -> None:
     with pytest.raises(PbfRayError, match="driver") as caught:
-        find_inputs(["s3://bucket/part.cli"])
-    assert "s3fs" in caught.value.advice
+        find_inputs(["gs://bucket/part.cli"])
+    assert "gcsfs" in caught.value.advice
     with pytest.raises(InputFileError):
         find_inputs(["memory://nothing/here.cli"])
