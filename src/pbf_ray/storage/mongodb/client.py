@@ -75,6 +75,9 @@ class MongoAddress:
         """Where it is, for people: never a user or a password."""
         if self.connection_string is None:
             return f"{self.host}:{self.port}/{self.database}"
+        # An @ that is not written as %40 leaves open where the password ends.
+        if self.connection_string.count("@") > 1:
+            return f"?/{self.database}"
         hosts = self.connection_string.partition("://")[2].rpartition("@")[2]
         for end in "/?":
             hosts = hosts.partition(end)[0]

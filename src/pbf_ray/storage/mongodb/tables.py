@@ -188,6 +188,39 @@ class MongoTables(TableStore):
             for name in self._contracts:
                 database[name].delete_many({"job_id": job_id})
 
+    def prune(self, contract: TableContract, before: datetime, *, dry_run: bool = False) -> int:
+        """Remove the rows that were written (``processing_timestamp``) before a time, in bulk.
+
+        Args:
+            contract: The table.
+            before: A time with a zone.
+            dry_run: Only count.
+
+        Returns:
+            How many rows were removed, or would be.
+
+        Raises:
+            StoreContentError: The table is missing, or does not say when its rows were written.
+        """
+        if "processing_timestamp" not in contract.schema.names:
+            raise StoreContentError(
+                self.name,
+                f"{contract.name} has no processing_timestamp to go by",
+                table=contract.name,
+            )
+        if before.tzinfo is None:
+            raise ValueError(f"{before.isoformat()} has no time zone: add tzinfo=UTC")
+        condition = Condition("processing_timestamp", "<", before.astimezone(UTC))
+        schema = pa.schema([contract.schema.field(contract.key)])
+        removed = 0
+        for table in self._tables(contract, schema, [condition], limit=None, ordered=False):
+            removed += table.num_rows
+            if not dry_run and table.num_rows:
+                with self._connection.database() as database:
+                    keys = table.column(contract.key).to_pylist()
+                    database[contract.name].delete_many({"_id": {"$in": keys}})
+        return removed
+
     def maintain(self) -> None:
         """Nothing: MongoDB looks after itself."""
 
