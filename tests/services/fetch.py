@@ -1,7 +1,7 @@
 """Fetches the servers that the integration tests run: ``python tests/services/fetch.py``.
 
-Apache Kafka, what Spark needs to read from it, and a server that speaks MongoDB's protocol come as
-jars from a Maven repository, through ``mvn`` and its own settings, into
+Apache Kafka, its command line tools, what Spark needs to read from it, and a server that speaks
+MongoDB's protocol come as jars from a Maven repository, through ``mvn`` and its own settings, into
 ``${PBF_RAY_CACHE:-~/.cache/pbf_ray}/<name>-<version>/``. A second run finds them and does nothing;
 two runs at once wait for each other.
 """
@@ -25,9 +25,11 @@ __all__ = [
     "FetchError",
     "cache_folder",
     "fetch_apache_kafka",
+    "fetch_kafka_tools",
     "fetch_mongo_server",
     "fetch_spark_kafka",
     "find_apache_kafka",
+    "find_kafka_tools",
     "find_mongo_server",
     "find_spark_kafka",
 ]
@@ -92,6 +94,15 @@ _KAFKA = _Jars(
         ("org.apache.logging.log4j", "log4j-slf4j-impl", _LOG4J_VERSION),
     ),
 )
+_KAFKA_TOOLS = _Jars(
+    "kafka-tools",
+    "Apache Kafka's command line tools",
+    KAFKA_VERSION,
+    (
+        ("org.apache.kafka", "kafka-tools", KAFKA_VERSION),
+        ("org.apache.logging.log4j", "log4j-slf4j-impl", _LOG4J_VERSION),
+    ),
+)
 _SPARK_KAFKA = _Jars(
     "spark-kafka",
     "Spark's Kafka source",
@@ -126,6 +137,11 @@ def find_apache_kafka() -> Path | None:
     return _find(_KAFKA)
 
 
+def find_kafka_tools() -> Path | None:
+    """The folder of jars of Kafka's command line tools; as ``find_apache_kafka``."""
+    return _find(_KAFKA_TOOLS)
+
+
 def find_spark_kafka() -> Path | None:
     """The folder of jars of Spark's Kafka source; as ``find_apache_kafka``."""
     return _find(_SPARK_KAFKA)
@@ -146,6 +162,11 @@ def fetch_apache_kafka() -> Path:
         FetchError: If java or mvn is absent, or Maven fails.
     """
     return _fetch(_KAFKA)
+
+
+def fetch_kafka_tools() -> Path:
+    """Fetch the jars of Kafka's command line tools; as ``fetch_apache_kafka``."""
+    return _fetch(_KAFKA_TOOLS)
 
 
 def fetch_spark_kafka() -> Path:
@@ -231,7 +252,7 @@ def main() -> int:
         sys.stderr.write(f"fetch: {error}\n")
         return 1
     sys.stdout.write(f"Apache Kafka {KAFKA_VERSION}: {folder}\n")
-    for fetch in (fetch_spark_kafka, fetch_mongo_server):
+    for fetch in (fetch_kafka_tools, fetch_spark_kafka, fetch_mongo_server):
         try:
             fetch()
         except FetchError as error:

@@ -10,10 +10,14 @@ from typing import Self
 
 from pbf_ray.errors import StoreContentError
 
-__all__ = ["BlobInfo", "BlobStore", "check_key"]
+__all__ = ["BlobInfo", "BlobStore", "check_content_type", "check_key"]
 
 _LONGEST_KEY = 900
 """Bytes; S3 takes 1024, and a prefix may stand before the key."""
+_LONGEST_PART = 255
+"""Bytes between slashes; what S3 servers on the premises take, as the file systems below them."""
+_LONGEST_TYPE = 200
+"""Characters of a content type."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +116,14 @@ def check_key(key: str, *, store: str) -> str:
     """The key, if it can name a blob in every store: a relative path without tricks.
 
     Raises:
-        StoreContentError: It is empty, too long, absolute, has an empty, ``.`` or ``..`` part, a
-            backslash, or a control character.
+        StoreContentError: It is empty, too long (900 bytes, 255 between slashes), absolute, has
+            an empty, ``.`` or ``..`` part, a backslash, or a control character.
     """
     parts = key.split("/")
     try:
-        long = len(key.encode()) > _LONGEST_KEY
+        long = len(key.encode()) > _LONGEST_KEY or any(
+            len(part.encode()) > _LONGEST_PART for part in parts
+        )
     except UnicodeEncodeError:
         long = True
     if (
@@ -128,8 +134,28 @@ def check_key(key: str, *, store: str) -> str:
         raise StoreContentError(
             store,
             f"{key!r} cannot be the key of a blob",
-            advice=f"use names separated by single slashes, at most {_LONGEST_KEY} bytes, no . or "
-            "..",
+            advice=f"use names of at most {_LONGEST_PART} bytes separated by single slashes, "
+            f"{_LONGEST_KEY} bytes in all, no . or ..",
             key=key,
         )
     return key
+
+
+def check_content_type(content_type: str, *, store: str) -> str:
+    """The media type, if every store can keep it: it travels as a header.
+
+    Raises:
+        StoreContentError: It is not of the form ``type/subtype``, of printable ASCII, or longer
+            than 200 characters.
+    """
+    kind, slash, subtype = content_type.partition("/")
+    plain = content_type.isascii() and content_type.isprintable()
+    plain = plain and content_type == content_type.strip() and len(content_type) <= _LONGEST_TYPE
+    if not (kind and slash and subtype and plain):
+        raise StoreContentError(
+            store,
+            f"{content_type!r} is no content type",
+            advice="name one such as image/png or application/octet-stream",
+            content_type=content_type,
+        )
+    return content_type

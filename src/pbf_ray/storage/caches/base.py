@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
-__all__ = ["CacheStore"]
+from pbf_ray.errors import StoreContentError, StoreError
+
+__all__ = ["CacheStore", "check_cache_keys", "check_ttl"]
+
+_LONGEST_TTL_S = 100 * 365 * 86_400.0
 
 
 class CacheStore(abc.ABC):
@@ -92,3 +96,35 @@ class CacheStore(abc.ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def check_cache_keys(keys: Iterable[str], *, store: str) -> None:
+    """See that every cache can hold these keys.
+
+    Raises:
+        StoreContentError: One has U+0000, or a surrogate, which is no text.
+    """
+    for key in keys:
+        if "\0" in key or any("\ud800" <= character <= "\udfff" for character in key):
+            raise StoreContentError(
+                store,
+                f"{key!r} cannot be the key of a cached value",
+                advice="use any text without U+0000",
+                key=key,
+            )
+
+
+def check_ttl(ttl_s: float, *, store: str) -> float:
+    """The time to live, in seconds.
+
+    Raises:
+        StoreError: It is not above 0, or above 100 years.
+    """
+    if not 0 < ttl_s <= _LONGEST_TTL_S:
+        raise StoreError(
+            store,
+            f"{ttl_s!r} seconds is no time to live",
+            advice="give a number of seconds above 0, at most 100 years",
+            ttl_s=ttl_s,
+        )
+    return ttl_s

@@ -31,7 +31,13 @@ from pbf_ray.storage.mongodb.columns import (
     to_documents,
 )
 from pbf_ray.storage.mongodb.epochs import EpochRows, JobState, Pending
-from pbf_ray.storage.selection import Condition, RowSelection, conditions_of, expression_of
+from pbf_ray.storage.selection import (
+    Condition,
+    RowSelection,
+    conditions_of,
+    expression_of,
+    written_before,
+)
 
 __all__ = ["MongoTables"]
 
@@ -54,7 +60,13 @@ class MongoTables(TableStore):
     """
 
     capabilities = StoreCapabilities(
-        transactions=False, upsert=True, staged_files=False, ttl=False, clear=True, new_columns=True
+        transactions=False,
+        upsert=True,
+        staged_files=False,
+        ttl=False,
+        clear=True,
+        new_columns=True,
+        prune=True,
     )
 
     def __init__(self, address: MongoAddress, *, tables: Sequence[str] | None = None) -> None:
@@ -189,28 +201,8 @@ class MongoTables(TableStore):
                 database[name].delete_many({"job_id": job_id})
 
     def prune(self, contract: TableContract, before: datetime, *, dry_run: bool = False) -> int:
-        """Remove the rows that were written (``processing_timestamp``) before a time, in bulk.
-
-        Args:
-            contract: The table.
-            before: A time with a zone.
-            dry_run: Only count.
-
-        Returns:
-            How many rows were removed, or would be.
-
-        Raises:
-            StoreContentError: The table is missing, or does not say when its rows were written.
-        """
-        if "processing_timestamp" not in contract.schema.names:
-            raise StoreContentError(
-                self.name,
-                f"{contract.name} has no processing_timestamp to go by",
-                table=contract.name,
-            )
-        if before.tzinfo is None:
-            raise ValueError(f"{before.isoformat()} has no time zone: add tzinfo=UTC")
-        condition = Condition("processing_timestamp", "<", before.astimezone(UTC))
+        """Delete old rows in bulk."""
+        condition = written_before(contract, before, store=self.name)
         schema = pa.schema([contract.schema.field(contract.key)])
         removed = 0
         for table in self._tables(contract, schema, [condition], limit=None, ordered=False):
