@@ -51,7 +51,7 @@ class StoreMakers:
             MissingDependencyError: It needs a package that is not installed.
         """
         settings = self._settings
-        build: Any = store_class(
+        build: Callable[..., TableStore] = store_class(
             "mongodb" if kind == "mongodb_atlas" else kind, source=f"setting {setting}"
         )
         if kind == "sqlite":

@@ -9,7 +9,8 @@ from deltalake.exceptions import DeltaError
 
 from pbf_ray.contracts import TableContract
 from pbf_ray.errors import StoreError
-from pbf_ray.storage.deltafiles import file_error, statistics_property
+from pbf_ray.storage.deltafiles import file_error
+from pbf_ray.storage.deltastatistics import statistics_property
 
 __all__ = ["make_delta_table"]
 
