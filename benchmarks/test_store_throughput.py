@@ -34,7 +34,7 @@ from support.databases import database_for, mongo_address
 from support.store_suite import assert_same_rows, fill, numbered
 
 ROWS = int(os.environ.get("PBF_RAY_BENCH_MONGODB_ROWS", "3000"))
-ROUNDS = 5
+ROUNDS = 9
 
 
 @pytest.fixture(scope="module")

@@ -111,10 +111,14 @@ _SPARK_KAFKA = _Jars(
 )
 
 _MONGO_SERVER = _Jars(
-    "mongo-java-server",
+    "mongodb-protocol",
     "the server with MongoDB's protocol",
     MONGO_SERVER_VERSION,
-    (("de.bwaldvogel", "mongo-java-server-h2-backend", MONGO_SERVER_VERSION),),
+    (
+        ("de.bwaldvogel", "mongo-java-server-h2-backend", MONGO_SERVER_VERSION),
+        # Compiles its main class; a Java without compiler will do.
+        ("org.eclipse.jdt", "ecj", "3.38.0"),
+    ),
 )
 
 

@@ -44,9 +44,8 @@ _SOURCE = Path(__file__).with_name("DurableMongoServer.java")
 
 def mongodb_missing() -> str:
     """Why no such server can be started here; empty if it can."""
-    for program in ("java", "javac"):
-        if shutil.which(program) is None:
-            return f"{program} is not on PATH (Debian: apt-get install openjdk-17-jdk-headless)"
+    if shutil.which("java") is None:
+        return "java is not on PATH"
     if find_mongo_server() is None:
         return "its jars are not fetched (make services)"
     if importlib.util.find_spec("pymongo") is None:
@@ -171,14 +170,17 @@ def _compiled(jars: Path) -> Path:
         if not (folder / f"{_SOURCE.stem}.class").is_file():
             with tempfile.TemporaryDirectory(dir=cache_folder()) as work:
                 classes = Path(work) / "classes"
+                compiler = next(jars.glob("ecj-*.jar"))
+                class_path = ":".join(str(jar) for jar in sorted(jars.glob("*.jar")))
                 done = subprocess.run(
-                    ["javac", "-cp", f"{jars}/*", "-d", str(classes), str(_SOURCE)],
+                    ["java", "-jar", str(compiler), "-17", "-proc:none", "-cp", class_path,
+                     "-d", str(classes), str(_SOURCE)],
                     capture_output=True,
                     text=True,
                     check=False,
-                )
+                )  # fmt: skip
                 if done.returncode:
-                    raise RuntimeError(f"javac failed:\n{done.stdout}{done.stderr}")
+                    raise RuntimeError(f"{compiler.name} failed:\n{done.stdout}{done.stderr}")
                 shutil.rmtree(folder, ignore_errors=True)
                 classes.rename(folder)
     return folder

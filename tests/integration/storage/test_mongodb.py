@@ -273,6 +273,22 @@ def test_a_batch_at_a_time_is_in_memory(store: MongoTables) -> None:
     assert_same_rows(mine, plain, "key")
 
 
+def test_prune_removes_what_is_old_to_the_microsecond(store: MongoTables) -> None:
+    moments = [1_000, 1_999, 2_000, 2_001, 9_000]  # us
+    table = fill(ISPM_ANOMALIES, numbered(ISPM_ANOMALIES, 5), processing_timestamp=moments)
+    write(store, [(ISPM_ANOMALIES, table)], epoch=0)
+    bound = datetime.fromtimestamp(0.002001, UTC)
+    assert store.prune(ISPM_ANOMALIES, bound, dry_run=True) == 3
+    assert store.count(ISPM_ANOMALIES) == 5
+    assert (store.prune(ISPM_ANOMALIES, bound), store.prune(ISPM_ANOMALIES, bound)) == (3, 0)
+    assert_same_rows(store.read(ISPM_ANOMALIES), table.slice(3), "record_key")
+    assert not write(store, [(ISPM_ANOMALIES, table)], epoch=0), "a replay brings nothing back"
+    with pytest.raises(StoreContentError, match="processing_timestamp"):
+        store.prune(SECOND, bound)
+    with pytest.raises(ValueError, match="zone"):
+        store.prune(ISPM_ANOMALIES, bound.replace(tzinfo=None))
+
+
 def test_secrets_are_not_shown(mongodb: MongoServer) -> None:
     secret = "hunter2-wrong"  # noqa: S105 - it opens nothing
     text = f"mongodb://me:{secret}@127.0.0.1:{mongodb.port}/admin?x=1"

@@ -44,7 +44,7 @@ class MongoDocuments(DocumentStore):
     """
 
     def __init__(self, address: MongoAddress) -> None:
-        self.name = f"mongodb-documents://{address.place}"
+        self.name = f"mongodb://{address.place}"
         self._connection = MongoConnection(address, name=self.name)
         self._noted: set[str] = set()
 

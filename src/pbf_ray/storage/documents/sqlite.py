@@ -51,7 +51,7 @@ class SqliteDocuments(DocumentStore):
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout_s: float = 10.0) -> None:
         self.path = Path(path).absolute()
-        self.name = f"sqlite-documents:{self.path}"
+        self.name = f"sqlite:{self.path}"
         self._file = SqliteFile(self.path, name=self.name, busy_timeout_s=busy_timeout_s)
 
     def check(self) -> None:

@@ -53,7 +53,7 @@ class MongoAddress:
         pool_min: Connections that are kept open.
         pool_max: Most connections of one process.
         pool_idle_s: A connection that was not used for so long is closed.
-        timeout_s: Longest wait for a server that can serve, and for a connection.
+        timeout_s: Longest wait for a server that can serve.
     """
 
     host: str = "localhost"
@@ -75,6 +75,9 @@ class MongoAddress:
         """Where it is, for people: never a user or a password."""
         if self.connection_string is None:
             return f"{self.host}:{self.port}/{self.database}"
+        # An @ that is not written as %40 leaves open where the password ends.
+        if self.connection_string.count("@") > 1:
+            return f"?/{self.database}"
         hosts = self.connection_string.partition("://")[2].rpartition("@")[2]
         for end in "/?":
             hosts = hosts.partition(end)[0]
@@ -87,7 +90,8 @@ class MongoAddress:
             "maxPoolSize": self.pool_max,
             "maxIdleTimeMS": round(self.pool_idle_s * 1000),
             "serverSelectionTimeoutMS": round(self.timeout_s * 1000),
-            "connectTimeoutMS": round(self.timeout_s * 1000),
+            # Also how long the driver waits for a sign of life before it cancels what is going on.
+            "connectTimeoutMS": round(max(self.timeout_s, 20.0) * 1000),
             "waitQueueTimeoutMS": round(max(self.timeout_s, 30.0) * 1000),
             "socketTimeoutMS": round(_SOCKET_TIMEOUT_S * 1000),
             "appname": "pbf_ray",

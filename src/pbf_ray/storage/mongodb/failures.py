@@ -67,6 +67,8 @@ _ADVICE: Final[dict[int, tuple[type[StoreError], str]]] = {
 }
 # TLS problems arrive as connections that do not come about.
 _TLS_WORDS: Final = ("certificate verify failed", "SSL handshake failed", "WRONG_VERSION_NUMBER")
+# And addresses of Atlas that cannot be looked up just now as settings that are wrong.
+_DNS_WORDS: Final = ("timed out", "All nameservers failed", "Temporary failure")
 
 
 def translated(error: Exception, *, store: str, place: str) -> StoreError:
@@ -93,6 +95,9 @@ def translated(error: Exception, *, store: str, place: str) -> StoreError:
         )
     if isinstance(error, DocumentTooLarge):
         return StoreContentError(store, _words(error), advice="a document is over 16 MB")
+    if isinstance(error, ConfigurationError) and any(one in str(error) for one in _DNS_WORDS):
+        advice = "the addresses behind mongodb+srv:// come from DNS; see that it answers"
+        return StoreUnavailableError(store, _words(error), advice=advice)
     if isinstance(error, InvalidURI | ConfigurationError):
         # What is wrong with an address may quote it, with its password.
         problem = "" if isinstance(error, InvalidURI) else f": {_words(error)}"

@@ -31,7 +31,13 @@ from pbf_ray.storage.mongodb.columns import (
     to_documents,
 )
 from pbf_ray.storage.mongodb.epochs import EpochRows, JobState, Pending
-from pbf_ray.storage.selection import Condition, RowSelection, conditions_of, expression_of
+from pbf_ray.storage.selection import (
+    Condition,
+    RowSelection,
+    conditions_of,
+    expression_of,
+    written_before,
+)
 
 __all__ = ["MongoTables"]
 
@@ -54,7 +60,13 @@ class MongoTables(TableStore):
     """
 
     capabilities = StoreCapabilities(
-        transactions=False, upsert=True, staged_files=False, ttl=False, clear=True, new_columns=True
+        transactions=False,
+        upsert=True,
+        staged_files=False,
+        ttl=False,
+        clear=True,
+        new_columns=True,
+        prune=True,
     )
 
     def __init__(self, address: MongoAddress, *, tables: Sequence[str] | None = None) -> None:
@@ -187,6 +199,19 @@ class MongoTables(TableStore):
                     break
             for name in self._contracts:
                 database[name].delete_many({"job_id": job_id})
+
+    def prune(self, contract: TableContract, before: datetime, *, dry_run: bool = False) -> int:
+        """Delete old rows in bulk."""
+        condition = written_before(contract, before, store=self.name)
+        schema = pa.schema([contract.schema.field(contract.key)])
+        removed = 0
+        for table in self._tables(contract, schema, [condition], limit=None, ordered=False):
+            removed += table.num_rows
+            if not dry_run and table.num_rows:
+                with self._connection.database() as database:
+                    keys = table.column(contract.key).to_pylist()
+                    database[contract.name].delete_many({"_id": {"$in": keys}})
+        return removed
 
     def maintain(self) -> None:
         """Nothing: MongoDB looks after itself."""

@@ -17,7 +17,7 @@ SECRET = "hunter2"  # noqa: S105 - it opens nothing
         (MongoAddress(connection_string=f"mongodb://me:{SECRET}@a:1,b:2/?tls=true"),
          "a:1,b:2/pbf_lbm"),
         (MongoAddress(connection_string="mongodb://a:1"), "a:1/pbf_lbm"),
-        (MongoAddress(connection_string=f"mongodb://me:p@{SECRET}@a:1"), "a:1/pbf_lbm"),
+        (MongoAddress(connection_string=f"mongodb://me:p@{SECRET}@a:1"), "?/pbf_lbm"),
     ],
 )  # fmt: skip
 def test_places_show_no_secret(address: MongoAddress, place: str) -> None:

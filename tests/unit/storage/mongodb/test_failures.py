@@ -38,6 +38,8 @@ def bulk(*failures: dict[str, object], **more: object) -> driver.BulkWriteError:
         (OverflowError("8-byte ints"), StoreContentError, ""),
         (driver.InvalidURI("me:hunter2@x"), StoreError, "%XX"),
         (driver.ConfigurationError("no such option"), StoreError, "%XX"),
+        (driver.ConfigurationError("The resolution lifetime expired: DNS operation timed out"),
+         StoreUnavailableError, "DNS"),
         (driver.PyMongoError("odd"), StoreError, ""),
         (bulk({"code": 11000, "errmsg": "E11000 dup, index: mine"}), StoreContentError, "unique"),
         (bulk({"code": 189, "errmsg": "stepping down"}), StoreUnavailableError, "tried again"),
