@@ -1,5 +1,5 @@
-"""What the benchmarks share with the tests: servers of the session."""
+"""Servers that benchmarks share with the tests."""
 
-from support.databases import postgres, redis_server, s3_server
+from support.databases import mongodb, postgres, redis_server, s3_server
 
-__all__ = ["postgres", "redis_server", "s3_server"]
+__all__ = ["mongodb", "postgres", "redis_server", "s3_server"]

@@ -12,10 +12,10 @@ __all__ = ["RESULTS", "conditions", "measured_rows"]
 RESULTS: Final = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 _UNITS: Final = {
     "m_rows_per_s": "M rows/s",
+    "k_rows_per_s": "k rows/s",
     "m_vectors_per_s": "M vectors/s",
     "m_records_per_s": "M records/s",
     "k_records_per_s": "k records/s",
-    "k_rows_per_s": "k rows/s",
     "k_values_per_s": "k values/s",
     "mb_per_s": "MB/s",
 }

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["support.brokers", "support.databases", "support.fuzzing"]
+pytest_plugins = [
+    "support.brokers",
+    "support.databases",
+    "support.fuzzing",
+    "support.sharing_out",
+]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI") == "true"

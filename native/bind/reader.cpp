@@ -108,6 +108,7 @@ Batch read(const BuildReader& reader, std::size_t start, std::size_t stop, bool 
             reader.read_layer(index, batch.geometries);
         } catch (const FormatError& error) {
             if (!skip_damaged) {
+                reader.source().check_unchanged();
                 throw;
             }
             batch.damage.push_back({error.code(), error.offset(), static_cast<std::int64_t>(index),
@@ -127,6 +128,7 @@ Batch read(const BuildReader& reader, std::size_t start, std::size_t stop, bool 
         first_byte = std::min(first_byte, info.offset);
         last_byte = std::max(last_byte, info.offset + info.size);
     }
+    reader.source().check_unchanged();  // else what was read may be of two files
     if (first_byte < last_byte) {
         reader.source().release(static_cast<std::size_t>(first_byte),
                                 static_cast<std::size_t>(std::min<std::uint64_t>(

@@ -53,6 +53,13 @@ void CliReader::warn(ErrorCode code, std::size_t offset, std::string message) {
     warnings_.push_back({code, offset, -1, std::move(message)});
 }
 
+void CliReader::warn_of_second_geometry(std::size_t offset) {
+    if (const auto found = second_geometry(bytes().subspan(offset))) {
+        warn(ErrorCode::inconsistent, offset + *found,
+             "a further $$GEOMETRYSTART stands behind $$GEOMETRYEND: what follows is not read");
+    }
+}
+
 void CliReader::check_declared() {
     const std::size_t end = framing_.geometry;
     if (header_.declared_layers &&

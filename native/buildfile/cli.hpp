@@ -24,6 +24,8 @@ class CliReader : public BuildReader {
     // Throws the damage, or notes it where it is tolerated.
     void damaged(const FormatError& error);
     void warn(ErrorCode code, std::size_t offset, std::string message);
+    // Warns of a further geometry behind $$GEOMETRYEND, at `offset`: no reader looks there.
+    void warn_of_second_geometry(std::size_t offset);
     // Holds what was found against what the header declares.
     void check_declared();
 

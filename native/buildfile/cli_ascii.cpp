@@ -133,6 +133,7 @@ class AsciiReader final : public CliReader {
         bool has_state = false;
         bool changed = false;
         bool found = false;
+        bool started = false;
         bool ended = false;
         while (!ended && text.find_command()) {
             const std::size_t offset = text.offset();
@@ -161,8 +162,13 @@ class AsciiReader final : public CliReader {
                 } else if (name == "GEOMETRYEND") {
                     end_layers(offset);
                     ended = true;
+                    warn_of_second_geometry(text.offset());
                 } else if (name != "GEOMETRYSTART" || !layers_.empty()) {
                     throw unknown(name, offset);
+                } else if (started) {
+                    warn(ErrorCode::inconsistent, offset, "$$GEOMETRYSTART stands there twice");
+                } else {
+                    started = true;
                 }
             } catch (const FormatError& error) {
                 damaged(error);

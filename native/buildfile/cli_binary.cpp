@@ -142,6 +142,7 @@ class BinaryReader final : public CliReader {
             scan.passed(reader.position());
         }
         end_layers(reader.position());
+        warn_of_second_geometry(reader.position());
         signed_ = declared.value_or(steps.small_as_signed >= steps.small_as_unsigned);
     }
 

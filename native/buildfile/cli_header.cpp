@@ -98,31 +98,41 @@ class HeaderReader {
     }
 
     // Binary geometry begins right behind the header, or at the next multiple of four bytes from its
-    // beginning. Writers that end the line first, or say $$GEOMETRYSTART, are seen: no command begins
-    // with such a byte.
+    // beginning. Writers that end the line first, fill up with something else, or say $$GEOMETRYSTART, are
+    // seen: no command begins with such a byte.
     void skip_padding() {
-        std::size_t at = framing_.geometry;
-        if (framing_.align) {
-            at += (4 - (at - start_) % 4) % 4;
+        const std::size_t behind = framing_.geometry;
+        std::size_t at = behind_padding(behind);
+        if (begins_with(as_text(file_).substr(at), kGeometry)) {
+            at = behind_padding(at + kGeometry.size());
         }
-        at = std::min(at, file_.size());
-        if (!framing_.align) {
-            at = behind_blanks(at);
-            if (begins_with(as_text(file_).substr(at), kGeometry)) {
-                at = behind_blanks(at + kGeometry.size());
+        if (framing_.align) {
+            const std::size_t aligned = behind + (4 - (behind - start_) % 4) % 4;
+            if (is_aligned_command(aligned) || !is_aligned_command(at)) {
+                at = std::min(aligned, file_.size());
             }
         }
         framing_.geometry = at;
     }
 
-    std::size_t behind_blanks(std::size_t at) const noexcept {
-        const auto is_blank = [](std::uint8_t byte) {
-            return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+    std::size_t behind_padding(std::size_t at) const noexcept {
+        const auto is_padding = [](std::uint8_t byte) {
+            return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n' || byte == 0;
         };
-        while (at < file_.size() && is_blank(file_[at])) {
+        while (at < file_.size() && is_padding(file_[at])) {
             ++at;
         }
         return at;
+    }
+
+    bool is_aligned_command(std::size_t at) const noexcept {
+        constexpr std::uint32_t kFirst = 127;
+        constexpr std::uint32_t kLast = 132;
+        if (at > file_.size() || file_.size() - at < 4) {
+            return false;
+        }
+        const auto opcode = load<std::uint32_t>(file_.data() + at, 0);
+        return opcode >= kFirst && opcode <= kLast;
     }
 
     void command() {
@@ -202,7 +212,7 @@ class HeaderReader {
             if (text_.peek() == '"') {
                 name = quoted();
             } else {
-                name = text_.take_parameters();
+                name = text_.take_label();
             }
             if (header_.models.size() >= limits_.max_models) {
                 throw FormatError(ErrorCode::limit_exceeded, offset,
@@ -287,6 +297,10 @@ class HeaderReader {
 };
 
 }  // namespace
+
+std::optional<std::size_t> second_geometry(Bytes behind) noexcept {
+    return find(behind, kSniffed, kGeometry);
+}
 
 bool has_header(Bytes file) noexcept { return find(file, kSniffed, kStart).has_value(); }
 

@@ -22,6 +22,9 @@ struct Framing {
 Framing read_header(Bytes file, const Limits& limits, Header& header,
                     std::vector<Damage>& warnings);
 
+// Where a further "$$GEOMETRYSTART" stands in what follows the geometry, near its end.
+std::optional<std::size_t> second_geometry(Bytes behind) noexcept;
+
 // Whether "$$HEADERSTART" stands in the first bytes; there may be anything before it.
 bool has_header(Bytes file) noexcept;
 

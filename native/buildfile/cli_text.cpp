@@ -115,13 +115,41 @@ std::string_view Text::take_name() noexcept {
     return name;
 }
 
+bool Text::at_end_of_parameters() const noexcept {
+    return at_ == last_ || *at_ == '\n' || *at_ == '\r' ||
+           (at_command() && last_ - at_ >= 3 && is_letter(at_[2]));
+}
+
 std::string_view Text::take_parameters() noexcept {
     const char* const first = at_;
-    while (at_ != last_ && *at_ != '\n' && *at_ != '\r' && !starts_comment(at_, last_) &&
-           !(at_command() && last_ - at_ >= 3 && is_letter(at_[2]))) {
+    while (!at_end_of_parameters() && !starts_comment(at_, last_)) {
         ++at_;
     }
     return trimmed({first, static_cast<std::size_t>(at_ - first)});
+}
+
+std::string_view Text::take_label() noexcept {
+    const char* const first = at_;
+    while (!at_end_of_parameters()) {
+        if (starts_comment(at_, last_) &&
+            (at_ == first || is_blank(at_[-1]) || comment_ends_line())) {
+            break;
+        }
+        ++at_;
+    }
+    return trimmed({first, static_cast<std::size_t>(at_ - first)});
+}
+
+bool Text::comment_ends_line() const noexcept {
+    const char* const inside = at_ + 2;
+    const char* line = inside;
+    while (line != last_ && *line != '\n' && *line != '\r') {
+        ++line;
+    }
+    while (line != inside && is_blank(line[-1])) {
+        --line;
+    }
+    return line - inside >= 2 && line[-1] == '/' && line[-2] == '/';
 }
 
 std::size_t Text::count_commas() const noexcept {

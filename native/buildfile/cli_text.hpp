@@ -36,6 +36,9 @@ class Text {
     std::string_view take_name() noexcept;
     // The parameters of a command as text: to the end of the line, a comment, or the next command.
     std::string_view take_parameters() noexcept;
+    // A text without quotes, which may have "//" in it: only behind a blank, or with another at the end
+    // of the line, is that a comment.
+    std::string_view take_label() noexcept;
     // Moves behind blanks and comments.
     void skip_blank() noexcept;
 
@@ -83,6 +86,8 @@ class Text {
 
   private:
     void skip_comment() noexcept;  // at "//"
+    bool at_end_of_parameters() const noexcept;
+    bool comment_ends_line() const noexcept;  // at "//"
     [[noreturn]] void fail_number(const char* what) const;
 
     const char* file_;

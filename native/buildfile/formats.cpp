@@ -60,7 +60,15 @@ std::unique_ptr<BuildReader> open_build(std::string_view format, Source source,
             throw FormatError(ErrorCode::unsupported, 0,
                               "the format '" + std::string(format) + "' is not read here");
         }
-        return found.open(std::move(source), options);
+        std::unique_ptr<BuildReader> reader;
+        try {
+            reader = found.open(source, options);
+        } catch (const FormatError&) {
+            source->check_unchanged();  // if the file was changed meanwhile, that is the trouble
+            throw;
+        }
+        source->check_unchanged();
+        return reader;
     } catch (const std::bad_alloc&) {
         throw FormatError(ErrorCode::out_of_memory, 0, "there is no memory for the index");
     }

@@ -11,7 +11,6 @@ void BuildReader::read_layer(std::size_t index, Geometries& out) const {
                           "there is no layer " + std::to_string(index) + ", there are " +
                               std::to_string(layers_.size()));
     }
-    source_->check_unchanged();
     const Geometries::Mark begin = out.mark();
     try {
         decode_layer(index, out);

@@ -5,8 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
+
+#include "core/lost_pages.hpp"
 
 namespace pbf {
 namespace {
@@ -17,12 +21,19 @@ namespace {
 
 class MappedFile final : public ByteSource {
   public:
-    MappedFile(int descriptor, void* address, std::size_t size) noexcept
-        : ByteSource(Bytes(static_cast<const std::uint8_t*>(address), size)),
+    MappedFile(int descriptor, void* address, const struct stat& facts)
+        : ByteSource(Bytes(static_cast<const std::uint8_t*>(address),
+                           static_cast<std::size_t>(facts.st_size))),
           descriptor_(descriptor),
-          address_(address) {}
+          address_(address),
+          changed_(facts.st_mtim) {
+        if (address_ != nullptr) {
+            watched_.emplace(address_, size());
+        }
+    }
 
     ~MappedFile() override {
+        watched_.reset();
         if (address_ != nullptr) {
             ::munmap(address_, size());
         }
@@ -44,15 +55,22 @@ class MappedFile final : public ByteSource {
         if (::fstat(descriptor_, &facts) != 0) {
             fail_io("the file cannot be looked at", errno);
         }
-        if (static_cast<std::uint64_t>(facts.st_size) < size()) {
-            throw FormatError(ErrorCode::inconsistent, static_cast<std::uint64_t>(facts.st_size),
+        const auto now = static_cast<std::uint64_t>(facts.st_size);
+        if (now < size() || (watched_ && watched_->lost_pages())) {
+            throw FormatError(ErrorCode::io, std::min<std::uint64_t>(now, size()),
                               "the file has become shorter since it was opened");
+        }
+        if (now != size() || facts.st_mtim.tv_sec != changed_.tv_sec ||
+            facts.st_mtim.tv_nsec != changed_.tv_nsec) {
+            throw FormatError(ErrorCode::io, 0, "the file has been written to since it was opened");
         }
     }
 
   private:
     int descriptor_;
     void* address_;
+    struct timespec changed_;
+    std::optional<WatchedMap> watched_;
 };
 
 }  // namespace
@@ -82,7 +100,7 @@ std::shared_ptr<const ByteSource> map_file(const std::string& path) {
             fail_io("the file cannot be mapped", error);
         }
     }
-    return std::make_shared<MappedFile>(descriptor, address, size);
+    return std::make_shared<MappedFile>(descriptor, address, facts);
 }
 
 }  // namespace pbf

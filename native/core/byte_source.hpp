@@ -26,8 +26,8 @@ class ByteSource {
         (void)last;
     }
 
-    // Throws (io, inconsistent) if the file behind a map has become shorter than the map: to touch the
-    // lost pages would end the process.
+    // Throws (io) if the file behind a map is not as it was when it was mapped: what was read of it may
+    // be of two files, or of pages that are gone.
     virtual void check_unchanged() const {}
 
   protected:

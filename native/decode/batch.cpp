@@ -13,8 +13,13 @@ class BatchReader {
         : schema_(schema),
           mode_(mode),
           out_(out),
+          texts_(texts_in(out.columns)),
           fast_(schema.fields(), out.columns),
-          exact_(schema.wanted()) {}
+          exact_(schema.wanted()) {
+        if (out.corrupt_record) {
+            texts_.push_back(&*out.corrupt_record);
+        }
+    }
 
     // False if the batch ends here.
     bool read(Value value, std::size_t index, bool exactly) {
@@ -56,9 +61,8 @@ class BatchReader {
 
   private:
     void keep(std::size_t index, bool flagged) {
-        end_row(out_.columns, out_.rows);
-        if (out_.corrupt_record) {
-            end_row(*out_.corrupt_record, out_.rows);
+        for (ColumnData* text : texts_) {
+            end_row(*text, out_.rows);
         }
         out_.indices.push_back(static_cast<std::int64_t>(index));
         out_.flagged.push_back(flagged ? 1 : 0);
@@ -101,6 +105,7 @@ class BatchReader {
     const Schema& schema_;
     Mode mode_;
     Decoded& out_;
+    std::vector<ColumnData*> texts_;
     FastReader fast_;
     ExactReader exact_;
 };
@@ -122,6 +127,12 @@ Decoded decode(const Schema& schema, const std::vector<Value>& values, Mode mode
         }
     }
     shorten(out.columns, out.rows);
+    if (out.corrupt_record) {
+        shorten(*out.corrupt_record, out.rows);
+    }
+    for (ColumnData* text : {&out.rejects.reason, &out.rejects.detail}) {
+        shorten(*text, out.rejects.index.size());
+    }
     return out;
 }
 

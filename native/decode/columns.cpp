@@ -1,5 +1,6 @@
 #include "decode/columns.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "core/error.hpp"
@@ -25,7 +26,8 @@ std::size_t width_of(Type type) noexcept {
 }  // namespace
 
 ColumnData make_column(Type type, std::size_t rows) {
-    ColumnData column{.type = type, .valid = {}, .values = {}, .offsets = {}, .children = {}};
+    ColumnData column;
+    column.type = type;
     column.valid.assign(rows, 0);
     if (type == Type::string) {
         column.offsets.assign(rows + 1, 0);
@@ -46,28 +48,35 @@ std::vector<ColumnData> make_columns(const std::vector<Field>& fields, std::size
     return columns;
 }
 
-void end_row(ColumnData& column, std::size_t row) {
-    if (column.type == Type::string) {
-        if (column.values.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
-            throw FormatError(ErrorCode::limit_exceeded, row,
-                              "the strings of a batch take more than 2 GiB; give smaller batches");
-        }
-        column.offsets[row + 1] = static_cast<std::int32_t>(column.values.size());
-    }
+void ColumnData::make_room(std::size_t count) {
+    values.resize(std::max({values.size() * 2, used + count, std::size_t{256}}));
 }
 
-void end_row(std::vector<ColumnData>& columns, std::size_t row) {
+std::vector<ColumnData*> texts_in(std::vector<ColumnData>& columns) {
+    std::vector<ColumnData*> found;
     for (ColumnData& column : columns) {
-        end_row(column, row);
-        end_row(column.children, row);
+        if (column.type == Type::string) {
+            found.push_back(&column);
+        }
+        const std::vector<ColumnData*> inside = texts_in(column.children);
+        found.insert(found.end(), inside.begin(), inside.end());
     }
+    return found;
+}
+
+void end_row(ColumnData& text, std::size_t row) {
+    if (text.used > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
+        throw FormatError(ErrorCode::limit_exceeded, row,
+                          "the strings of a batch take more than 2 GiB; give smaller batches");
+    }
+    text.offsets[row + 1] = static_cast<std::int32_t>(text.used);
 }
 
 void clear_row(std::vector<ColumnData>& columns, std::size_t row) noexcept {
     for (ColumnData& column : columns) {
         column.valid[row] = 0;
         if (column.type == Type::string) {
-            column.values.resize(static_cast<std::size_t>(column.offsets[row]));
+            column.used = static_cast<std::size_t>(column.offsets[row]);
         } else if (column.type == Type::structure) {
             clear_row(column.children, row);
         } else {
@@ -77,21 +86,33 @@ void clear_row(std::vector<ColumnData>& columns, std::size_t row) noexcept {
     }
 }
 
+void shorten(ColumnData& column, std::size_t rows) {
+    column.valid.resize(rows);
+    if (column.type == Type::string) {
+        column.offsets.resize(rows + 1);
+        column.values.resize(column.used);
+    } else {
+        column.values.resize(rows * width_of(column.type));
+    }
+    shorten(column.children, rows);
+}
+
 void shorten(std::vector<ColumnData>& columns, std::size_t rows) {
     for (ColumnData& column : columns) {
-        column.valid.resize(rows);
-        if (column.type == Type::string) {
-            column.offsets.resize(rows + 1);
-        } else {
-            column.values.resize(rows * width_of(column.type));
-        }
-        shorten(column.children, rows);
+        shorten(column, rows);
     }
 }
 
 Column<std::uint8_t> packed(const Column<std::uint8_t>& flags) {
     Column<std::uint8_t> bits((flags.size() + 7) / 8, std::uint8_t{0});
-    for (std::size_t row = 0; row < flags.size(); ++row) {
+    std::size_t row = 0;
+    for (; row + 8 <= flags.size(); row += 8) {
+        std::uint64_t eight = 0;
+        std::memcpy(&eight, flags.data() + row, 8);
+        // The product gathers the lowest bit of each byte in the highest byte.
+        bits[row / 8] = static_cast<std::uint8_t>((eight * 0x0102040810204080) >> 56);
+    }
+    for (; row < flags.size(); ++row) {
         bits[row / 8] = static_cast<std::uint8_t>(bits[row / 8] | flags[row] << (row % 8));
     }
     return bits;

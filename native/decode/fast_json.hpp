@@ -26,7 +26,10 @@ class FastReader {
         const Field* field;
         ColumnData* column;
         std::vector<Target> children;
-        std::int64_t seen_in = -1;  // the last record in which the name came
+        std::int64_t seen_in = -1;      // the last record in which the name came
+        std::uint64_t quoted[2] = {};   // a short plain name in quotes, and which bytes count
+        std::uint64_t mask[2] = {};
+        std::uint8_t quoted_size = 0;   // 0 if it is not short and plain
     };
 
     // Keeps references to both.

@@ -1,7 +1,8 @@
-// Numbers of strict JSON, and NaN and the infinities as bare words. Each function moves `at` behind
-// what it read and says whether that is a number that it is sure of.
+// Numbers of strict JSON, and NaN and the infinities as bare words. Each function gives the place behind
+// what it read, or nullptr if that is no number that it is sure of.
 #pragma once
 
+#include <bit>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
@@ -14,6 +15,9 @@ inline constexpr bool is_digit(std::uint8_t unit) noexcept { return unit >= '0' 
 // Longest number that is taken; the limit of digits is far.
 inline constexpr std::ptrdiff_t kMaxNumberBytes = 300;
 
+// So many digits always fit 64 bits.
+inline constexpr std::ptrdiff_t kMaxDigits = 19;
+
 struct Number {
     std::uint64_t mantissa = 0;  // the first 19 significant digits at most
     int exponent = 0;            // of ten
@@ -22,45 +26,89 @@ struct Number {
     bool exact = true;  // mantissa * 10^exponent is the number
 };
 
+// Passes over digits and appends them to a number, which wraps around beyond 64 bits. Eight at a
+// time: how many there are in a number is what branches guess worst.
+inline const std::uint8_t* pass_digits(const std::uint8_t* at, const std::uint8_t* end,
+                                       std::uint64_t& number) noexcept {
+    constexpr std::uint64_t ones = 0x0101010101010101;
+    constexpr std::uint64_t tops = 0x8080808080808080;
+    static constexpr std::uint64_t powers[] = {1,     10,     100,     1000,    10000,
+                                               100000, 1000000, 10000000, 100000000};
+    while (end - at >= 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, at, 8);
+        word ^= ones * '0';  // digits are 0 to 9 now, all else is more
+        // The lowest marked byte is right; higher ones may be marked by a carry.
+        const std::uint64_t others = ((word + ones * (0x80 - 10)) | word) & tops;
+        const int count = std::countr_zero(others) / 8;
+        if (count == 0) {
+            return at;
+        }
+        word <<= 64 - 8 * count;  // leading zeros in place of what is no digit
+        word = (word * 10 + (word >> 8)) & 0x00FF00FF00FF00FF;
+        word = (word * 100 + (word >> 16)) & 0x0000FFFF0000FFFF;
+        word = (word * 10000 + (word >> 32)) & 0xFFFFFFFF;
+        number = number * powers[count] + word;
+        at += count;
+        if (count < 8) {
+            return at;
+        }
+    }
+    for (; at != end && is_digit(*at); ++at) {
+        number = number * 10 + (*at - '0');
+    }
+    return at;
+}
+
+// The same number from more digits than fit: from its first digit to the last, a point among them.
+inline void shorten_digits(const std::uint8_t* at, const std::uint8_t* end, std::uint64_t& mantissa,
+                           int& exponent, bool& exact) noexcept {
+    int digits = 0;  // significant ones
+    bool fraction = false;
+    mantissa = 0;
+    exponent = 0;
+    for (; at != end; ++at) {
+        if (*at == '.') {
+            fraction = true;
+        } else if (digits < kMaxDigits) {
+            mantissa = mantissa * 10 + (*at - '0');
+            digits += mantissa != 0;
+            exponent -= fraction;
+        } else {
+            exact = exact && *at == '0';
+            exponent += !fraction;
+        }
+    }
+}
+
 // Takes a number apart: -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
-inline bool scan_number(const std::uint8_t*& at, const std::uint8_t* end, Number& out) noexcept {
-    const std::uint8_t* const first = at;
-    const std::uint8_t* here = at;
+inline const std::uint8_t* scan_number(const std::uint8_t* first, const std::uint8_t* end,
+                                       Number& out) noexcept {
+    const std::uint8_t* here = first;
     if (here != end && *here == '-') {
         out.negative = true;
         ++here;
     }
-    if (here == end || !is_digit(*here)) {
-        return false;
-    }
-    if (*here == '0' && end - here > 1 && is_digit(here[1])) {
-        return false;
-    }
-    int digits = 0;  // significant ones
+    const std::uint8_t* const digits = here;
     std::uint64_t mantissa = 0;
     int exponent = 0;
-    const auto take = [&](std::uint8_t unit, bool fraction) {
-        if (digits < 19) {
-            mantissa = mantissa * 10 + (unit - '0');
-            digits += mantissa != 0;
-            exponent -= fraction;
-        } else {
-            out.exact = out.exact && unit == '0';
-            exponent += !fraction;
-        }
-    };
-    for (; here != end && is_digit(*here); ++here) {
-        take(*here, false);
+    here = pass_digits(here, end, mantissa);
+    std::ptrdiff_t count = here - digits;
+    if (count == 0 || (*digits == '0' && count > 1)) {
+        return nullptr;
     }
     if (here != end && *here == '.') {
         out.integer = false;
         const std::uint8_t* const fraction = ++here;
-        for (; here != end && is_digit(*here); ++here) {
-            take(*here, true);
-        }
+        here = pass_digits(here, end, mantissa);
         if (here == fraction) {
-            return false;
+            return nullptr;
         }
+        exponent = -static_cast<int>(here - fraction);
+        count += here - fraction;
+    }
+    if (count > kMaxDigits) {
+        shorten_digits(digits, here, mantissa, exponent, out.exact);
     }
     if (here != end && (*here | 0x20) == 'e') {
         out.integer = false;
@@ -76,54 +124,55 @@ inline bool scan_number(const std::uint8_t*& at, const std::uint8_t* end, Number
             value = value > 9999 ? value : value * 10 + (*here - '0');
         }
         if (here == power) {
-            return false;
+            return nullptr;
         }
         exponent += down ? -value : value;
     }
     if (here - first > kMaxNumberBytes) {
-        return false;
+        return nullptr;
     }
     out.mantissa = mantissa;
     out.exponent = exponent;
-    at = here;
-    return true;
+    return here;
 }
 
 // The literals that stand for a number that is not finite.
-inline bool read_not_finite(const std::uint8_t*& at, const std::uint8_t* end, double& out) noexcept {
+template <typename T>
+const std::uint8_t* read_not_finite(const std::uint8_t* at, const std::uint8_t* end, T& out) noexcept {
     const auto is = [&](const char* word, std::ptrdiff_t size) {
         return end - at >= size && std::memcmp(at, word, static_cast<std::size_t>(size)) == 0;
     };
     if (is("NaN", 3)) {
-        out = std::numeric_limits<double>::quiet_NaN();
-        at += 3;
-        return true;
+        out = std::numeric_limits<T>::quiet_NaN();
+        return at + 3;
     }
-    const bool negative = is("-Infinity", 9);
-    if (negative || is("Infinity", 8)) {
-        out = negative ? -std::numeric_limits<double>::infinity()
-                       : std::numeric_limits<double>::infinity();
-        at += negative ? 9 : 8;
-        return true;
+    if (is("Infinity", 8)) {
+        out = std::numeric_limits<T>::infinity();
+        return at + 8;
     }
-    return false;
+    if (is("-Infinity", 9)) {
+        out = -std::numeric_limits<T>::infinity();
+        return at + 9;
+    }
+    return nullptr;
 }
 
 template <typename T>
-bool convert_slowly(const std::uint8_t* first, const std::uint8_t* last, T& out) noexcept {
+const std::uint8_t* convert_slowly(const std::uint8_t* first, const std::uint8_t* last, T& out) noexcept {
     const char* const end = reinterpret_cast<const char*>(last);
     const auto [behind, error] = std::from_chars(reinterpret_cast<const char*>(first), end, out);
-    return error == std::errc{} && behind == end;  // out of range: not for here
+    return error == std::errc{} && behind == end ? last : nullptr;  // out of range: not for here
 }
 
-inline bool read_double(const std::uint8_t*& at, const std::uint8_t* end, double& out) noexcept {
+inline const std::uint8_t* read_double(const std::uint8_t* at, const std::uint8_t* end,
+                                       double& out) noexcept {
     static constexpr double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                         1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                         1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    const std::uint8_t* const first = at;
     Number number;
-    if (!scan_number(at, end, number)) {
-        return at == first && read_not_finite(at, end, out);
+    const std::uint8_t* const behind = scan_number(at, end, number);
+    if (behind == nullptr) {
+        return read_not_finite(at, end, out);
     }
     // Clinger's fast path: both factors are exact doubles, so one rounding gives the nearest one.
     if (number.exact && number.mantissa <= (std::uint64_t{1} << 53) && number.exponent >= -22 &&
@@ -133,40 +182,38 @@ inline bool read_double(const std::uint8_t*& at, const std::uint8_t* end, double
                                                  : mantissa * powers[number.exponent];
         // An integer has no negative zero: -0 is 0, -0.0 is not.
         out = number.negative && !(number.integer && number.mantissa == 0) ? -value : value;
-        return true;
+        return behind;
     }
-    return convert_slowly(first, at, out);
+    return convert_slowly(at, behind, out);
 }
 
-inline bool read_float(const std::uint8_t*& at, const std::uint8_t* end, float& out) noexcept {
-    const std::uint8_t* const first = at;
+inline const std::uint8_t* read_float(const std::uint8_t* at, const std::uint8_t* end,
+                                      float& out) noexcept {
     Number number;
-    if (!scan_number(at, end, number)) {
-        double odd = 0;
-        if (at != first || !read_not_finite(at, end, odd)) {
-            return false;
-        }
-        out = static_cast<float>(odd);
-        return true;
+    const std::uint8_t* const behind = scan_number(at, end, number);
+    if (behind == nullptr) {
+        return read_not_finite(at, end, out);
     }
     if (number.integer && number.mantissa == 0) {
         out = 0;
-        return true;
+        return behind;
     }
-    return convert_slowly(first, at, out);  // from the digits: rounded once
+    return convert_slowly(at, behind, out);  // from the digits: rounded once
 }
 
-inline bool read_integer(const std::uint8_t*& at, const std::uint8_t* end, std::int64_t& out) noexcept {
+inline const std::uint8_t* read_integer(const std::uint8_t* at, const std::uint8_t* end,
+                                        std::int64_t& out) noexcept {
     Number number;
-    if (!scan_number(at, end, number) || !number.integer || !number.exact || number.exponent != 0 ||
+    const std::uint8_t* const behind = scan_number(at, end, number);
+    if (behind == nullptr || !number.integer || !number.exact || number.exponent != 0 ||
         number.mantissa > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-        return false;
+        return nullptr;
     }
     out = static_cast<std::int64_t>(number.mantissa);
     if (number.negative) {
         out = -out;
     }
-    return true;
+    return behind;
 }
 
 }  // namespace pbf::decode

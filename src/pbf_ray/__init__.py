@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pbf_ray.jobs.reset import StreamReset
     from pbf_ray.jobs.results import Results
     from pbf_ray.jobs.status import JobStatus, job_status
+    from pbf_ray.jobs.stores import storage_router
     from pbf_ray.jobs.stream import JobResult, StreamJob
     from pbf_ray.kafka.consumed_record import ConsumedRecord
     from pbf_ray.kafka.consumer import RecordConsumer
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from pbf_ray.kafka.sensor_source import SensorRecord, SensorSource
     from pbf_ray.monitoring.rules import DEFAULT_PROFILE, Rule, RuleProfile
     from pbf_ray.storage.base import EpochCommit, Sink, StagedRows, TableStore
+    from pbf_ray.storage.routing.router import StorageRouter, Stored
+    from pbf_ray.storage.selection import RowSelection
     from pbf_ray.streaming.progress import Progress
 
     __version__: str
@@ -59,6 +62,7 @@ __all__ = [
     "RecordConsumer",
     "RecordProducer",
     "Results",
+    "RowSelection",
     "Rule",
     "RuleProfile",
     "SensorRecord",
@@ -66,6 +70,8 @@ __all__ = [
     "Settings",
     "Sink",
     "StagedRows",
+    "StorageRouter",
+    "Stored",
     "StreamJob",
     "StreamReset",
     "TableStore",
@@ -73,6 +79,7 @@ __all__ = [
     "__version__",
     "job_status",
     "load_settings",
+    "storage_router",
 ]
 
 _HOMES: Final[dict[str, str]] = {
@@ -96,6 +103,7 @@ _HOMES: Final[dict[str, str]] = {
     "RecordConsumer": "pbf_ray.kafka.consumer",
     "RecordProducer": "pbf_ray.kafka.producer",
     "Results": "pbf_ray.jobs.results",
+    "RowSelection": "pbf_ray.storage.selection",
     "Rule": "pbf_ray.monitoring.rules",
     "RuleProfile": "pbf_ray.monitoring.rules",
     "SensorRecord": "pbf_ray.kafka.sensor_source",
@@ -103,12 +111,15 @@ _HOMES: Final[dict[str, str]] = {
     "Settings": "pbf_ray.config",
     "Sink": "pbf_ray.storage.base",
     "StagedRows": "pbf_ray.storage.base",
+    "StorageRouter": "pbf_ray.storage.routing.router",
+    "Stored": "pbf_ray.storage.routing.router",
     "StreamJob": "pbf_ray.jobs.stream",
     "StreamReset": "pbf_ray.jobs.reset",
     "TableStore": "pbf_ray.storage.base",
     "TopicTarget": "pbf_ray.jobs.record_targets",
     "job_status": "pbf_ray.jobs.status",
     "load_settings": "pbf_ray.config",
+    "storage_router": "pbf_ray.jobs.stores",
 }
 """Where each name lives; it is imported from there on first use (PEP 562)."""
 

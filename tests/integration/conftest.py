@@ -12,6 +12,7 @@ import pytest
 from pbf_ray.batch.spark import spark_session
 from pbf_ray.engine.cluster import connect, disconnect
 from pbf_ray.errors import MissingDependencyError, PbfRayError
+from support.taking_turns import start_alone
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +22,10 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     Its CPUs are shares that actors reserve: enough for the largest crew of any test.
     """
     token = tmp_path_factory.mktemp("ray") / "token"
-    connected = connect(
-        address=None, token_path=token, cpus_needed=4, object_store_mb=512, forward_logs=True
-    )
+    with start_alone():
+        connected = connect(
+            address=None, token_path=token, cpus_needed=4, object_store_mb=512, forward_logs=True
+        )
     yield
     if connected:
         disconnect()

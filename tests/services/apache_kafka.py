@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -25,6 +25,7 @@ from pbf_ray.kafka.owned_process import OwnedProcess
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from services.class_archive import class_path, sharing_option
 from services.fetch import find_apache_kafka
 from services.server_settings import one_node
 
@@ -80,6 +81,7 @@ class ApacheKafka:
         settings: All server properties but ``log.dirs``, in place of those of a single node.
         properties: Further server properties; they override the others.
         heap: ``-Xmx`` of the JVM.
+        java_options: Further options of the JVM, in place of the archive of classes.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class ApacheKafka:
         settings: Mapping[str, str] = _NOTHING,
         properties: Mapping[str, str] = _NOTHING,
         heap: str = "512m",
+        java_options: Sequence[str] = (),
     ) -> None:
         missing = apache_kafka_missing()
         jars = find_apache_kafka()
@@ -106,6 +109,7 @@ class ApacheKafka:
         self._settings = dict(settings)
         self._properties = dict(properties)
         self._heap = heap
+        self._java_options = tuple(java_options)
         self.port = 0
         self.controller_port = 0
         self._process: OwnedProcess | None = None
@@ -268,8 +272,9 @@ class ApacheKafka:
             "-XX:-UsePerfData",
             "-Djava.awt.headless=true",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
+            *(self._java_options or sharing_option(self._jars)),
             "-cp",
-            f"{self._jars}/*",
+            class_path(self._jars),
             main,
             *arguments,
         ]

@@ -1,8 +1,9 @@
 """Fetches the servers that the integration tests run: ``python tests/services/fetch.py``.
 
-Apache Kafka, and what Spark needs to read from it, come as jars from a Maven repository, through
-``mvn`` and its own settings, into ``${PBF_RAY_CACHE:-~/.cache/pbf_ray}/<name>-<version>/``. A
-second run finds them and does nothing; two runs at once wait for each other.
+Apache Kafka, its command line tools, what Spark needs to read from it, and a server that speaks
+MongoDB's protocol come as jars from a Maven repository, through ``mvn`` and its own settings, into
+``${PBF_RAY_CACHE:-~/.cache/pbf_ray}/<name>-<version>/``. A second run finds them and does nothing;
+two runs at once wait for each other.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ from pathlib import Path
 
 __all__ = [
     "KAFKA_VERSION",
+    "MONGO_SERVER_VERSION",
     "SPARK_KAFKA_VERSION",
     "FetchError",
     "cache_folder",
     "fetch_apache_kafka",
+    "fetch_kafka_tools",
+    "fetch_mongo_server",
     "fetch_spark_kafka",
     "find_apache_kafka",
+    "find_kafka_tools",
+    "find_mongo_server",
     "find_spark_kafka",
 ]
 
@@ -32,6 +38,8 @@ KAFKA_VERSION = os.environ.get("PBF_RAY_KAFKA_VERSION", "4.4.0")
 
 # The newest that works with the pyspark of requirements-dev.lock.
 SPARK_KAFKA_VERSION = os.environ.get("PBF_RAY_SPARK_KAFKA_VERSION", "4.2.0")
+
+MONGO_SERVER_VERSION = os.environ.get("PBF_RAY_MONGO_SERVER_VERSION", "1.47.0")
 
 # Kafka 4 logs through slf4j 1.7 and brings log4j-api and log4j-core of this version.
 _LOG4J_VERSION = "2.25.5"
@@ -86,11 +94,27 @@ _KAFKA = _Jars(
         ("org.apache.logging.log4j", "log4j-slf4j-impl", _LOG4J_VERSION),
     ),
 )
+_KAFKA_TOOLS = _Jars(
+    "kafka-tools",
+    "Apache Kafka's command line tools",
+    KAFKA_VERSION,
+    (
+        ("org.apache.kafka", "kafka-tools", KAFKA_VERSION),
+        ("org.apache.logging.log4j", "log4j-slf4j-impl", _LOG4J_VERSION),
+    ),
+)
 _SPARK_KAFKA = _Jars(
     "spark-kafka",
     "Spark's Kafka source",
     SPARK_KAFKA_VERSION,
     (("org.apache.spark", "spark-sql-kafka-0-10_2.13", SPARK_KAFKA_VERSION),),
+)
+
+_MONGO_SERVER = _Jars(
+    "mongo-java-server",
+    "the server with MongoDB's protocol",
+    MONGO_SERVER_VERSION,
+    (("de.bwaldvogel", "mongo-java-server-h2-backend", MONGO_SERVER_VERSION),),
 )
 
 
@@ -109,9 +133,19 @@ def find_apache_kafka() -> Path | None:
     return _find(_KAFKA)
 
 
+def find_kafka_tools() -> Path | None:
+    """The folder of jars of Kafka's command line tools; as ``find_apache_kafka``."""
+    return _find(_KAFKA_TOOLS)
+
+
 def find_spark_kafka() -> Path | None:
     """The folder of jars of Spark's Kafka source; as ``find_apache_kafka``."""
     return _find(_SPARK_KAFKA)
+
+
+def find_mongo_server() -> Path | None:
+    """The folder of jars of the server with MongoDB's protocol; as ``find_apache_kafka``."""
+    return _find(_MONGO_SERVER)
 
 
 def fetch_apache_kafka() -> Path:
@@ -126,9 +160,19 @@ def fetch_apache_kafka() -> Path:
     return _fetch(_KAFKA)
 
 
+def fetch_kafka_tools() -> Path:
+    """Fetch the jars of Kafka's command line tools; as ``fetch_apache_kafka``."""
+    return _fetch(_KAFKA_TOOLS)
+
+
 def fetch_spark_kafka() -> Path:
     """Fetch the jars of Spark's Kafka source; as ``fetch_apache_kafka``."""
     return _fetch(_SPARK_KAFKA)
+
+
+def fetch_mongo_server() -> Path:
+    """Fetch the jars of the server with MongoDB's protocol; as ``fetch_apache_kafka``."""
+    return _fetch(_MONGO_SERVER)
 
 
 def _find(jars: _Jars) -> Path | None:
@@ -196,7 +240,7 @@ def _copy_jars(wanted: _Jars, work: Path) -> None:
 def main() -> int:
     """Fetch all; the exit code is 1 if Apache Kafka could not be fetched.
 
-    Without Spark's source its tests say so, and in CI fail.
+    Without one of the others its tests say so, and in CI fail.
     """
     try:
         folder = fetch_apache_kafka()
@@ -204,10 +248,11 @@ def main() -> int:
         sys.stderr.write(f"fetch: {error}\n")
         return 1
     sys.stdout.write(f"Apache Kafka {KAFKA_VERSION}: {folder}\n")
-    try:
-        fetch_spark_kafka()
-    except FetchError as error:
-        sys.stderr.write(f"fetch: {error}\n")
+    for fetch in (fetch_kafka_tools, fetch_spark_kafka, fetch_mongo_server):
+        try:
+            fetch()
+        except FetchError as error:
+            sys.stderr.write(f"fetch: {error}\n")
     return 0
 
 

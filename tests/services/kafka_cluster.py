@@ -169,7 +169,7 @@ class KafkaCluster:
             if not behind:
                 return
             assert time.monotonic() < deadline, f"not in sync after {timeout_s} s: {behind}"
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def leader(self, topic: str, partition: int) -> int:
         """Number of the node that leads a partition."""

@@ -11,6 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from pbf_ray.kafka.embedded import EmbeddedBroker
 from pbf_ray.kafka.offsets import ClusterView
 from services.apache_kafka import ApacheKafka, apache_kafka_missing
 from services.kafka_cluster import KafkaCluster
+from support.taking_turns import start_alone
 
 __all__ = [
     "apache_kafka",
@@ -99,7 +101,9 @@ def apache_kafka(needs_apache_kafka: None, tmp_path: Path) -> Iterator[ApacheKaf
 @pytest.fixture(scope="session")
 def _three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
     folder = tmp_path_factory.mktemp("kafka-cluster")
-    with KafkaCluster(folder, secure=True, properties=PLAIN_USERS) as cluster:
+    with ExitStack() as stack:
+        with start_alone():
+            cluster = stack.enter_context(KafkaCluster(folder, secure=True, properties=PLAIN_USERS))
         _used.append(f"three of Apache Kafka at {cluster.bootstrap_servers}")
         yield cluster
 
@@ -112,6 +116,7 @@ def kafka_cluster(
 
     A test may kill them; afterwards all are brought back.
     """
+    assert request.path.parent.name == "three_brokers", "or two processes start three brokers each"
     cluster: KafkaCluster = request.getfixturevalue("_three_brokers")
     yield cluster
     cluster.mend()

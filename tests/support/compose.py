@@ -1,4 +1,4 @@
-"""Compose files as Docker Compose reads them, as far as ``deploy/kafka`` uses it."""
+"""Compose files as Docker Compose reads them, as far as ``deploy`` uses it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.server_settings import read_properties
 __all__ = ["environment_of", "read_compose"]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}")
 
 
 def read_compose(*files: Path, variables: Mapping[str, str] = _NOTHING) -> dict[str, Any]:

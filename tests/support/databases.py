@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,14 +15,20 @@ import pytest
 from pbf_ray.storage.blobs.s3 import S3Blobs
 from pbf_ray.storage.blobs.s3_client import S3Address
 from pbf_ray.storage.caches.redis import RedisAddress, RedisCache
+from pbf_ray.storage.mongodb.client import MongoAddress
 from pbf_ray.storage.postgres import PostgresStore
 from pbf_ray.storage.postgres_pool import PostgresAddress
+from services.mongodb import MongoServer, mongodb_missing
 from services.postgres import PostgresServer, postgres_missing
 from services.redis import RedisServer, redis_missing
 from services.seaweedfs import S3Server, s3_server_missing
 
 __all__ = [
     "await_redis_calm",
+    "database_for",
+    "mongo_address",
+    "mongodb",
+    "own_mongodb",
     "own_postgres",
     "own_redis_server",
     "own_s3_server",
@@ -36,6 +43,16 @@ __all__ = [
     "s3_server",
     "schema_for",
 ]
+
+
+def mongo_address(server: MongoServer, place: Path, **more: Any) -> MongoAddress:
+    """How the stores reach the database that stands for a place."""
+    return MongoAddress(**{**server.settings, "database": database_for(place), **more})
+
+
+def database_for(place: Path) -> str:
+    """A database of MongoDB in the stead of a folder."""
+    return f"place-{_mark(place)}"
 
 
 def postgres_address(server: PostgresServer, **more: object) -> PostgresAddress:
@@ -149,4 +166,20 @@ def own_redis_server() -> Iterator[RedisServer]:
     """A Redis of the test's own: it may be stopped, killed, started again."""
     _need("Redis", redis_missing())
     with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[MongoServer]:
+    """The session's server with MongoDB's protocol: never stopped; tests take a database each."""
+    _need("the MongoDB server", mongodb_missing())
+    with MongoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_mongodb() -> Iterator[MongoServer]:
+    """A server of the test's own: it may be stopped, killed, started again."""
+    _need("the MongoDB server", mongodb_missing())
+    with MongoServer() as server:
         yield server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from typing import Final
 
@@ -18,6 +19,8 @@ from confluent_kafka.admin import (
 )
 
 from pbf_ray.kafka.client import client_config
+from pbf_ray.kafka.offsets import ClusterView
+from pbf_ray.kafka.topics import TopicSpec, create_topics, delete_topics, describe_topics
 
 __all__ = ["PASSWORD", "STREAM_RIGHTS", "add_scram_user", "allow"]
 
@@ -37,6 +40,7 @@ def add_scram_user(bootstrap_servers: str, user: str, password: str = PASSWORD) 
         )
         for answer in admin.alter_user_scram_credentials([change]).values():
             answer.result(30)
+    _await_all_brokers(bootstrap_servers)
 
 
 def allow(
@@ -60,3 +64,19 @@ def allow(
         )
     for answer in admin.create_acls(bindings).values():
         answer.result(30)
+    _await_all_brokers(bootstrap_servers)
+
+
+def _await_all_brokers(bootstrap_servers: str) -> None:
+    """Wait until every broker has applied what was changed before.
+
+    Brokers hear of changes from the controller, in order, each when it comes to it. So whoever
+    answers as the leader of a partition that is made now knows all that came before.
+    """
+    config = client_config(bootstrap_servers)
+    topic, brokers = f"after-{uuid.uuid4().hex[:8]}", len(bootstrap_servers.split(","))
+    create_topics(config, [TopicSpec(topic, brokers)])
+    ClusterView(bootstrap_servers, [topic]).ends([(topic, number) for number in range(brokers)])
+    (made,) = describe_topics(config, [topic])
+    assert len({partition.leader for partition in made.partitions}) == brokers
+    delete_topics(config, [topic])

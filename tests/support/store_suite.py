@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -813,6 +813,30 @@ class StoreSuite(abc.ABC):
         assert store.count(SECOND, job_id="job") == 3 + 50
         with pytest.raises(StoreError, match="was not prepared"):
             store.put(replace(SECOND, name="nowhere"), same)
+
+    # -- retention ------------------------------------------------------------------------------
+
+    def test_prune_removes_what_is_old(self, store: TableStore) -> None:
+        store.prepare([ISPM_ANOMALIES, SECOND])
+        store.claim("job", 1)
+        days = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3, 4)]
+        table = fill(ISPM_ANOMALIES, numbered(ISPM_ANOMALIES, 4), processing_timestamp=days)
+        write(store, [(ISPM_ANOMALIES, table)], epoch=0)
+        bound = datetime(2026, 1, 3, 1, tzinfo=timezone(timedelta(hours=1)))
+        if not store.capabilities.prune:
+            with pytest.raises(StoreError, match="by their age"):
+                store.prune(ISPM_ANOMALIES, bound)
+            return
+        assert store.prune(ISPM_ANOMALIES, bound, dry_run=True) == 2
+        assert store.count(ISPM_ANOMALIES) == 4
+        assert store.prune(ISPM_ANOMALIES, bound) == 2
+        assert store.prune(ISPM_ANOMALIES, bound) == 0
+        assert_same_rows(store.read(ISPM_ANOMALIES), table.slice(2), "record_key")
+        assert not write(store, [(ISPM_ANOMALIES, table)], epoch=0), "a replay brings nothing back"
+        with pytest.raises(StoreContentError, match="processing_timestamp"):
+            store.prune(SECOND, bound)
+        with pytest.raises(ValueError, match="zone"):
+            store.prune(ISPM_ANOMALIES, datetime(2026, 1, 3))  # noqa: DTZ001 - what is refused
 
     # -- life -----------------------------------------------------------------------------
 

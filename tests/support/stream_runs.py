@@ -18,6 +18,7 @@ from pbf_ray.jobs.results import Results
 from pbf_ray.jobs.status import job_status
 from pbf_ray.jobs.stream import StreamJob
 from support.oracle import ExpectedTables
+from support.taking_turns import start_alone
 
 __all__ = [
     "assert_results",
@@ -107,6 +108,8 @@ def start_driver(
         place: Any = subprocess.PIPE
         if output is not None:
             place = stack.enter_context(output.open("w", encoding="utf-8"))
+        with start_alone():  # what is starting now has started before it
+            pass
         return subprocess.Popen(
             command,
             stdout=place,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,12 +52,21 @@ class TablesOutput:
         place: The folder; made if it is not there.
         schemas: The tables of a run: name and columns.
         content: What a run gives, in words.
+        finish: Told the name and the place of every table that is there, before a run is whole.
     """
 
-    def __init__(self, place: Place, schemas: Mapping[str, pa.Schema], content: str) -> None:
+    def __init__(
+        self,
+        place: Place,
+        schemas: Mapping[str, pa.Schema],
+        content: str,
+        *,
+        finish: Callable[[str, Place], None] | None = None,
+    ) -> None:
         self._place = place
         self._schemas = dict(schemas)
         self._content = content
+        self._finish = finish
         self._system = place.file_system
         self._run = secrets.token_hex(8)
 
@@ -128,6 +137,9 @@ class TablesOutput:
             for table in self._schemas:
                 self._remove(table)
             self._move(files)
+            for table in sorted({file.name.partition("/")[0] for file in files}):
+                if self._finish is not None:
+                    self._finish(table, self._place / table)
             self._say("complete", files, summary)
             self._system.pipe_file((self._place / _SUCCESS).path, b"")
         except OSError as error:

@@ -65,6 +65,13 @@ class MongoDBSettings(Section):
     database: str = from_environment("MONGODB_DB", "pbf_lbm", "database")
     user: str | None = from_environment("MONGODB_USER", None, "user")
     password: SecretStr | None = from_environment("MONGODB_PASSWORD", None, "password")
+    auth_source: str | None = Field(
+        default=None, description="database that knows the user; admin if not set"
+    )
+    tls: bool = Field(default=False, description="connect with TLS")
+    tls_ca_file: FilePath | None = Field(
+        default=None, description="file of the authorities that sign the server's certificate"
+    )
     pool_min: Count = Field(default=10, description="connections kept open")
     pool_max: PositiveCount = Field(default=100, description="most connections")
     pool_idle_s: PositiveSeconds = Field(

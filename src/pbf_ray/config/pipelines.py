@@ -33,6 +33,10 @@ class BatchSettings(Section):
     split_bytes: ByteCount = Field(
         default=32 * 2**20, description="bytes of input that one task reads, about"
     )
+    format: Literal["parquet", "delta"] = Field(
+        default="parquet",
+        description="what tables are: folders of Parquet files, or Delta Lake tables over them",
+    )
 
 
 class SparkSettings(Section):

@@ -30,7 +30,6 @@ __all__ = [
     "KafkaSettings",
     "RaySettings",
     "RulesSettings",
-    "StoresSettings",
     "StreamSettings",
     "WorkersSettings",
 ]
@@ -370,22 +369,4 @@ class CheckpointSettings(Section):
     )
     keep: Annotated[Count, Field(ge=2)] = Field(
         default=5, description="committed epochs to keep, at least 2"
-    )
-
-
-class StoresSettings(Section):
-    """Where results go."""
-
-    root: FilePath | None = Field(
-        default=None, description="folder of the embedded stores; <data_dir>/<job> if not set"
-    )
-    operational_structured: Literal["sqlite", "postgres"] = Field(
-        default="sqlite",
-        description="where the small tables go: SQLite, or PostgreSQL (postgres.*)",
-    )
-    retry_s: Seconds = Field(
-        default=60.0, description="how long to retry a store that does not answer, s"
-    )
-    compact_files: PositiveCount = Field(
-        default=64, description="small files in a lake table before they are merged"
     )

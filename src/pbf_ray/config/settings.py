@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import Field, SecretStr, ValidationError
 
 from pbf_ray.config import connections, kafka_clients, pipelines, sections
+from pbf_ray.config import stores as store_sections
 from pbf_ray.config.fields import Section
 from pbf_ray.config.problems import invalid_value, unknown_key
 from pbf_ray.logs import looks_secret
@@ -42,7 +43,11 @@ class Settings(Section):
     builds: sections.BuildsSettings = Field(default_factory=sections.BuildsSettings)
     rules: sections.RulesSettings = Field(default_factory=sections.RulesSettings)
     checkpoint: sections.CheckpointSettings = Field(default_factory=sections.CheckpointSettings)
-    stores: sections.StoresSettings = Field(default_factory=sections.StoresSettings)
+    stores: store_sections.StoresSettings = Field(default_factory=store_sections.StoresSettings)
+    tables: store_sections.TablesSettings = Field(default_factory=store_sections.TablesSettings)
+    retention: store_sections.RetentionSettings = Field(
+        default_factory=store_sections.RetentionSettings
+    )
     postgres: connections.PostgresSettings = Field(default_factory=connections.PostgresSettings)
     mongodb: connections.MongoDBSettings = Field(default_factory=connections.MongoDBSettings)
     mongodb_atlas: connections.MongoDBAtlasSettings = Field(

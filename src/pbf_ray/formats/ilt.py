@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import _core
+from pbf_ray.formats.advice import advice_on
 from pbf_ray.formats.composite import CompositeSource, Member
 from pbf_ray.formats.ilt_sections import parameter_sections, section_of, stem_of, style_of
 from pbf_ray.formats.layer_source import Damage, NativeSource, build_file_errors
@@ -83,6 +84,7 @@ def _zip_errors(name: str, byte_offset: int) -> Iterator[None]:
             f"the zip archive cannot be read: {error}",
             code="io" if isinstance(error, OSError) else "inconsistent",
             byte_offset=byte_offset,
+            advice="copy or export the file again: the table of a zip archive stands at its end",
         ) from error
 
 
@@ -238,7 +240,9 @@ class _Archive:
             yield packed
 
     def _error(self, code: str, byte_offset: int, problem: str) -> BuildFileError:
-        return BuildFileError(self._name, problem, code=code, byte_offset=byte_offset)
+        return BuildFileError(
+            self._name, problem, code=code, byte_offset=byte_offset, advice=advice_on(code)
+        )
 
     def _damaged(self, member: str, error: BuildFileError) -> None:
         if not self._tolerate_damage or error.facts["code"] == "limit_exceeded":

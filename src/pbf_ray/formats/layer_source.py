@@ -14,6 +14,7 @@ import pyarrow as pa
 from pbf_ray.contracts import BUILD_COORDINATES, BUILD_GEOMETRIES, BUILD_LAYERS, GEOMETRY_KINDS
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import _core
+from pbf_ray.formats.advice import advice_on
 
 __all__ = ["BuildBatch", "Damage", "LayerSource", "NativeSource", "build_file_errors"]
 
@@ -102,7 +103,9 @@ def build_file_errors(file: str) -> Iterator[None]:
         yield
     except _core.NativeFormatError as error:
         code, offset, problem = error.args
-        raise BuildFileError(file, problem, code=code, byte_offset=offset) from error
+        raise BuildFileError(
+            file, problem, code=code, byte_offset=offset, advice=advice_on(code)
+        ) from error
 
 
 class NativeSource:

@@ -33,8 +33,8 @@ def open_build(
     """Open a build file: its header and its index are read, its layers when they are asked for.
 
     Args:
-        file: A path (it is memory-mapped: it must not be shortened while it is in use), or bytes;
-            or a folder of scan XML files, one per layer.
+        file: A path (it is memory-mapped: if it is written to while it is in use, reading it ends
+            with an error), or bytes; or a folder of scan XML files, one per layer.
         format: Its format, where its bytes are not to be asked.
         limits: How much is read at most.
         on_damage: ``"raise"``: what is damaged is an error. ``"skip"``: what can be read is read,

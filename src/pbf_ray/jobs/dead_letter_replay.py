@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from pbf_ray.config import Settings
-from pbf_ray.errors import PbfRayError
+from pbf_ray.errors import PbfRayError, RecordRefusedError, TopicMissingError
 from pbf_ray.kafka.confirmed import ConfirmedSender, OutgoingRecord
 from pbf_ray.kafka.offsets import ClusterView
 from pbf_ray.kafka.origin import replay_headers
@@ -26,6 +26,8 @@ __all__ = ["Edit", "Problem", "Replay", "ReplayResult"]
 
 _BATCH: Final = 500
 _SCAN: Final = 20_000
+_NOT_TAKEN: Final = (RecordRefusedError, TopicMissingError)
+"""Behind any other error a record may have arrived: its acknowledgement was lost, or came late."""
 
 Edit = Callable[[bytes | None], bytes | None]
 """Makes the new value of a record from the old one; raises ``PbfRayError`` to leave it out."""
@@ -272,7 +274,7 @@ class Replay:
         )
         # Only what the broker has refused did surely not arrive; the rest is looked for next time.
         self._journal.give_up(
-            [letter.record_key for letter, o in told if o.error and not o.error.transient]
+            [letter.record_key for letter, o in told if isinstance(o.error, _NOT_TAKEN)]
         )
         result.sent += sum(outcome.error is None for outcome in outcomes)
         result.failed += [(letter.place, o.error.what) for letter, o in told if o.error]

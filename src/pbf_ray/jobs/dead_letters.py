@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from pbf_ray.config import Settings
 from pbf_ray.contracts import RECORD_SCHEMA
-from pbf_ray.decode import from_json
+from pbf_ray.decode import REASONS, from_json
 from pbf_ray.errors import PbfRayError
 from pbf_ray.jobs.dead_letter_replay import Edit, Problem, Replay, ReplayResult
 from pbf_ray.jobs.results import Results
@@ -30,6 +30,7 @@ from pbf_ray.streaming.kafka_copies import RawRecordsOnKafka
 
 __all__ = ["DeadLetters", "LetterFilter"]
 
+_LATE: Final = "late"
 _PLACE: Final = re.compile(r"(?P<topic>[A-Za-z0-9._-]+)/(?P<partition>\d+)/(?P<offset>\d+)")
 _BYTE: Final = re.compile(r"\bat byte (\d+)\b")
 
@@ -96,12 +97,14 @@ class DeadLetters:
             ``yes``), ``replayed_to`` (``topic/partition/offset``).
 
         Raises:
-            PbfRayError: If the job has written nothing, or a place cannot be read.
+            PbfRayError: If the job has written nothing, there is no such reason, or nothing at one
+                of the places.
         """
         which = which or LetterFilter()
         rows = self._results.read(self.table)
+        self._check(which, rows)
         if self.table == "late_records":
-            rows = rows.append_column("reason", pa.array(["late"] * rows.num_rows, pa.string()))
+            rows = rows.append_column("reason", pa.array([_LATE] * rows.num_rows, pa.string()))
         rows = self._with_replays(rows)
         # Decoding takes longest: only what has passed the other filters.
         rows = self._with_build(rows.filter(_mask(rows, which)))
@@ -126,13 +129,7 @@ class DeadLetters:
         Raises:
             PbfRayError: If there is none at that place.
         """
-        found = self.find(LetterFilter(places=[place])).to_pylist()
-        if not found:
-            raise PbfRayError(
-                f"job {self._settings.job.name} has no row of {self.table} at {place}",
-                advice="pbf-ray deadletters list shows the places",
-            )
-        row: dict[str, Any] = found[0]
+        row: dict[str, Any] = self.find(LetterFilter(places=[place])).to_pylist()[0]
         row["raw"] = True
         if self.table == "late_records":
             raw = self._raw([row])[0]
@@ -196,10 +193,29 @@ class DeadLetters:
             elif timestamp > horizon_s:
                 problems[index] = Problem(EVENT_TIME_OUT_OF_RANGE, f"timestamp is {timestamp!r} s")
             elif tracker.watermark(row["build_id"]) == math.inf:
-                problems[index] = Problem("late", "its build is retired, its state is gone")
+                problems[index] = Problem(_LATE, "its build is retired, its state is gone")
         return problems
 
     # -- inside ----------------------------------------------------------------------------
+
+    def _check(self, which: LetterFilter, rows: pa.Table) -> None:
+        """A slip of the pen is not to look as if there were none."""
+        late = self.table == "late_records"
+        # A table may hold reasons of another version.
+        held = set() if late else set(rows["reason"].unique().to_pylist())
+        known = {_LATE} if late else {*REASONS, NO_EVENT_TIME, EVENT_TIME_OUT_OF_RANGE}
+        for reason in which.reasons:
+            if reason not in held | known:
+                raise PbfRayError(
+                    f"there is no reason {reason!r} in {self.table}",
+                    advice=f"the reasons are {', '.join(sorted(held | known))}",
+                )
+        for place in which.places:
+            if not pc.any(_at_places(rows, [place])).as_py():
+                raise PbfRayError(
+                    f"job {self._settings.job.name} has no row of {self.table} at {place}",
+                    advice="pbf-ray deadletters list shows the places",
+                )
 
     def _tracker(self) -> EventTimeTracker:
         commit = CheckpointLog(CheckpointFolder(self._settings.checkpoint_path)).last_commit()

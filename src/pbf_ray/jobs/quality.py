@@ -109,6 +109,7 @@ class QualityJob:
                     quality_metrics=settings.stream.quality_metrics,
                     profile_toml=self._profile.to_toml(),
                     split_bytes=settings.batch.split_bytes,
+                    table_format=settings.batch.format,
                 ),
                 access=BrokerAccess(
                     settings.kafka.bootstrap_servers,

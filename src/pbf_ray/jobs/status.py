@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
@@ -12,6 +13,7 @@ from pbf_ray.config import Settings
 from pbf_ray.errors import BrokerError, PbfRayError
 from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
+from pbf_ray.streaming.plan import LostRange
 from pbf_ray.streaming.status import ENDED, PartitionStanding, Status, read_status
 
 __all__ = ["JobStatus", "job_status", "process_lives", "prometheus_text"]
@@ -84,11 +86,15 @@ def job_status(
     now_s = time.time() if clock_s is None else clock_s
     age_s = max(0.0, now_s - status.heartbeat_us / 1e6)
     verdict, explanation = _judged(status, age_s)
+    skips = _planned_skips(settings) if status.progress.state in ENDED else {}
+    if skips:
+        passed = sum(gap.stop - gap.start for gap in skips.values())
+        explanation += f"; by a reset it then passes over {passed:,} offsets"
     partitions, problem = status.partitions, ""
     lag_from: Literal["broker", "run"] = "run"
     if ask_broker:
         try:
-            partitions = _with_ends(settings, status)
+            partitions = _with_ends(settings, status, skips)
             lag_from = "broker"
         except BrokerError as error:
             problem = error.what
@@ -164,7 +170,23 @@ def process_lives(pid: int) -> bool:
     return True
 
 
-def _with_ends(settings: Settings, status: Status) -> tuple[PartitionStanding, ...]:
+def _planned_skips(settings: Settings) -> dict[tuple[str, int], LostRange]:
+    """What a reset passes over, which is carried out at the next start."""
+    log = CheckpointLog(CheckpointFolder(settings.checkpoint_path))
+    commit = log.last_commit()
+    skips: dict[tuple[str, int], LostRange] = {}
+    for plan in log.planned_after(commit.epoch if commit is not None else 0):
+        for gap in plan.lost:
+            if gap.cause == "reset":
+                at = (gap.topic, gap.partition)
+                # One reset goes on from where the last one went to.
+                skips[at] = gap._replace(start=skips.get(at, gap).start)
+    return skips
+
+
+def _with_ends(
+    settings: Settings, status: Status, skips: Mapping[tuple[str, int], LostRange]
+) -> tuple[PartitionStanding, ...]:
     """The partitions with the ends that the broker has now, new ones too."""
     from pbf_ray.kafka.client import client_config, wait_for_broker
     from pbf_ray.kafka.offsets import ClusterView
@@ -181,8 +203,12 @@ def _with_ends(settings: Settings, status: Status) -> tuple[PartitionStanding, .
         positions.update(
             {(at.topic, at.partition): n for at, n in commit.tracker.positions.items()}
         )
-    return tuple(
-        PartitionStanding(*at, position, end, max(0, end - position))
-        for at, (first, end) in sorted(held.items())
-        for position in (positions.get(at, first),)
-    )
+    standings = []
+    for at, (first, end) in sorted(held.items()):
+        position, gap = positions.get(at, first), skips.get(at)
+        lag = end - position
+        if gap is not None:
+            lag -= gap.stop - gap.start
+            position = gap.stop if position == gap.start else position
+        standings.append(PartitionStanding(*at, position, end, max(0, lag)))
+    return tuple(standings)

@@ -1,7 +1,9 @@
 """Sends a batch to exact partitions, and waits until each record is there or given up.
 
 ``RecordProducer`` is for streams of records, and leaves the partition to the key; copies and
-replays want to know where each record lies before they go on.
+replays want to know where each record lies before they go on. An error here is what the record
+itself met, not the connection's last word as there: a replay decides by it whether the record may
+have arrived.
 """
 
 from __future__ import annotations

@@ -190,24 +190,33 @@ class RecordProducer:
                 self._books.leave_untold(unheard)
 
         ended: BrokerError | None = None
-        for index, record in enumerate(records):
+        try:
+            for index, record in enumerate(records):
+                with self._batch_lock:
+                    outcomes.append(Delivery("queued", topic))
+                    left += 1
+                if ended is None:
+                    try:
+                        self.send_record(topic, record, on_delivery=partial(settle, index))
+                        continue
+                    except RecordRefusedError as refused:
+                        settle(index, Delivery("failed", topic, error=refused))
+                        continue
+                    except BrokerError as error:
+                        ended = error
+                self._books.refuse(ended)
+                settle(index, Delivery("failed", topic, error=ended))
+            deadline = None if timeout_s is None else time.monotonic() + timeout_s
+            while left and (wait_s := _left(deadline)) > 0:
+                self._client.poll(min(_SLICE_S, wait_s))
+        except BaseException:
+            # It gets no outcome, from records that raise for one: closing tells of failures.
             with self._batch_lock:
-                outcomes.append(Delivery("queued", topic))
-                left += 1
-            if ended is None:
-                try:
-                    self.send_record(topic, record, on_delivery=partial(settle, index))
-                    continue
-                except RecordRefusedError as refused:
-                    settle(index, Delivery("failed", topic, error=refused))
-                    continue
-                except BrokerError as error:
-                    ended = error
-            self._books.refuse(ended)
-            settle(index, Delivery("failed", topic, error=ended))
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while left and (wait_s := _left(deadline)) > 0:
-            self._client.poll(min(_SLICE_S, wait_s))
+                returned = True
+                lost = BatchDelivery(tuple(outcomes)).first_error
+            if lost is not None:
+                self._books.leave_untold(lost)
+            raise
         with self._batch_lock:
             returned = True
             return BatchDelivery(tuple(outcomes))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol, Self, runtime_checkable
 
 import pyarrow as pa
@@ -17,11 +17,8 @@ import pyarrow as pa
 from pbf_ray.contracts import TableContract
 from pbf_ray.errors import FencedError, StoreError
 from pbf_ray.storage.fitting import conform, subset_schema
-from pbf_ray.storage.selection import (
-    RowSelection,
-    conditions_of,
-    expression_of,
-)
+from pbf_ray.storage.selection import RowSelection, conditions_of, expression_of
+from pbf_ray.storage.staging import EpochCommit, StagedFile, StagedRows, StoreCapabilities
 
 __all__ = [
     "EpochCommit",
@@ -34,108 +31,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class StoreCapabilities:
-    """What a store can do, as data that generic code reads.
-
-    Attributes:
-        transactions: All tables of an epoch become visible in one instant. Without it each table
-            does, one after the other.
-        upsert: A contract with ``changes="upsert"`` may be stored: a later row replaces.
-        staged_files: ``stage`` writes files, so its result stays small whatever the rows; other
-            stores carry the rows themselves.
-        ttl: Rows may be given a time to live.
-        clear: All rows of a job can be removed.
-        new_columns: ``prepare`` adds a column that a table lacks and that may be null.
-    """
-
-    transactions: bool
-    upsert: bool
-    staged_files: bool
-    ttl: bool
-    clear: bool = False
-    new_columns: bool = False
-
-
-@dataclass(frozen=True)
-class StagedFile:
-    """A data file that is written but belongs to no table yet.
-
-    Attributes:
-        path: Relative to the folder of its table, with ``/``.
-        size: Bytes.
-        rows: Rows in it.
-        stats: Column statistics as the JSON text of the lake format.
-    """
-
-    path: str
-    size: int
-    rows: int
-    stats: str
-
-
-@dataclass(frozen=True)
-class StagedRows:
-    """Rows of one table that wait for their epoch to be committed; picklable.
-
-    Attributes:
-        table: Name of the contract.
-        rows: Number of rows.
-        payload: The rows (exact contract schema), or the files that hold them.
-        store: Name of the store that staged them, so that commits find their way back.
-    """
-
-    table: str
-    rows: int
-    payload: pa.Table | tuple[StagedFile, ...]
-    store: str = ""
-
-    def inline(self) -> pa.Table:
-        """The rows themselves.
-
-        Raises:
-            StoreError: If they were staged as files.
-        """
-        if isinstance(self.payload, tuple):
-            raise StoreError(
-                self.store or "?",
-                f"rows of {self.table} were staged as files where inline rows are expected",
-                advice="commit rows to the store that staged them",
-            )
-        return self.payload
-
-    def files(self) -> tuple[StagedFile, ...]:
-        """The files that hold the rows.
-
-        Raises:
-            StoreError: If the rows are inline.
-        """
-        if not isinstance(self.payload, tuple):
-            raise StoreError(
-                self.store or "?",
-                f"rows of {self.table} are inline where staged files are expected",
-                advice="commit rows to the store that staged them",
-            )
-        return self.payload
-
-
-@dataclass(frozen=True)
-class EpochCommit:
-    """All rows of one epoch.
-
-    Attributes:
-        job_id: The job.
-        incarnation: The run of the job that commits; it must have claimed the store.
-        epoch: Number of the epoch, from 0; a job commits its epochs in rising order.
-        rows: What was staged, any number per table; may be empty.
-    """
-
-    job_id: str
-    incarnation: int
-    epoch: int
-    rows: tuple[StagedRows, ...] = field(default=())
-
-
 @runtime_checkable
 class Sink(Protocol):
     """The least that a user's own output has to be: the stream only writes to it.
@@ -145,6 +40,8 @@ class Sink(Protocol):
     applied, after any crash: whatever identifies an applied epoch (its number, or the keys of its
     rows) has to be written in the same transaction as the rows, or the rows have to be written
     by key. A sink travels to other processes: keep configuration in it, open connections on use.
+    A sink that also has ``clear(job_id, incarnation)``, as a TableStore has, lets
+    ``pbf-ray stream reset --clear-outputs`` remove the rows of the job.
 
     Attributes:
         name: Unique among the outputs of the job; used in messages.
@@ -340,6 +237,31 @@ class TableStore(abc.ABC):
             self.name,
             "its rows cannot be removed",
             advice="run under another job name, whose outputs start afresh",
+        )
+
+    def prune(self, contract: TableContract, before: datetime, *, dry_run: bool = False) -> int:
+        """Remove the rows that were written (``processing_timestamp``) before a time.
+
+        Safe beside a running job. What was removed does not come back by a replay: the epoch of the
+        rows is committed.
+
+        Args:
+            contract: The table.
+            before: A time with a zone.
+            dry_run: Only count.
+
+        Returns:
+            How many rows were removed, or would be.
+
+        Raises:
+            StoreContentError: The table is missing, or does not say when its rows were written.
+            StoreError: The store cannot do it (see ``capabilities``).
+        """
+        del contract, before, dry_run
+        raise StoreError(
+            self.name,
+            "rows cannot be removed by their age",
+            advice="remove them with the tools of the store",
         )
 
     @abc.abstractmethod

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +38,7 @@ from pbf_ray.storage.deltafiles import file_error, lake_schema, to_lake, write_f
 from pbf_ray.storage.deltalog import DeltaLog
 from pbf_ray.storage.deltaupkeep import Upkeep
 from pbf_ray.storage.fitting import conform, distinct_keys, prepared, subset_schema
-from pbf_ray.storage.selection import RowSelection, conditions_of, expression_of
+from pbf_ray.storage.selection import RowSelection, conditions_of, expression_of, written_before
 
 __all__ = ["DeltaStore"]
 
@@ -61,7 +62,7 @@ class DeltaStore(TableStore):
     """
 
     capabilities = StoreCapabilities(
-        transactions=False, upsert=False, staged_files=True, ttl=False, clear=True
+        transactions=False, upsert=False, staged_files=True, ttl=False, clear=True, prune=True
     )
 
     def __init__(
@@ -257,6 +258,18 @@ class DeltaStore(TableStore):
                 log.refresh()
                 self._check_fence(log, job_id, incarnation)
                 log.remove_rows(job_id)
+
+    def prune(self, contract: TableContract, before: datetime, *, dry_run: bool = False) -> int:
+        """Rewrite the files that hold old rows, as one version; `maintain` frees the disk."""
+        condition = written_before(contract, before, store=self.name)
+        old = expression_of([condition], contract.schema)
+        dataset = self._dataset(contract)
+        with self._reading(contract):
+            rows: int = dataset.count_rows(filter=old)
+        if rows and not dry_run:
+            with self._lock:
+                self._log(contract.name).remove_older(condition.column, condition.value)
+        return rows
 
     def maintain(self) -> None:
         """Compact many small files, forget old log entries, remove files that nobody needs."""

@@ -1,40 +1,31 @@
-"""Data files of Delta tables: Arrow types they can hold, writing, column statistics.
-
-Statistics decide which files and row groups a reader skips, so a wrong one loses rows:
-
-- NaN has no place in them: polars and Spark call it greater than every number, but no maximum says
-  so. JSON cannot say infinity. So the log has none for floating point columns; the footer of a file
-  has them for those without NaN.
-- Readers on top of delta-rs take a missing least value for "no row matches" if the column is one of
-  those with statistics. So the property of :func:`statistics_property` names the columns that have
-  them, and a file has all of them or none.
-"""
+"""Data files of Delta tables: Arrow types they can hold, writing them, writing one of several."""
 
 from __future__ import annotations
 
-import datetime as dt
 import errno
-import json
 import os
 import re
-import sys
 import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pbf_ray.contracts import TableContract
 from pbf_ray.errors import StoreContentError, StoreError, StoreUnavailableError
 from pbf_ray.storage.base import StagedFile
+from pbf_ray.storage.deltastatistics import FileStatistics, encodings, without_nan
 
 __all__ = [
     "file_error",
     "lake_schema",
+    "merge_files",
     "staged_epoch",
-    "statistics_property",
     "sync_path",
     "to_lake",
     "write_file",
@@ -42,15 +33,13 @@ __all__ = [
 
 _JOB: Final = b"pbf_ray.job_id"
 _EPOCH: Final = b"pbf_ray.epoch"
-_LONGEST_STATISTIC: Final = 64
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FIRST_SURROGATE: Final = 0xD800
-_AFTER_SURROGATES: Final = 0xE000
 _ROWS_PER_GROUP: Final = 256 * 1024
+_BYTES_PER_GROUP: Final = 16 * 2**20
+"""Of Arrow's memory: what merging holds of wide rows."""
+_ROWS_PER_BATCH: Final = 16 * 1024
+_NOTHING: Final[Mapping[bytes, bytes]] = MappingProxyType({})
+_FORMAT: Final = pads.ParquetFileFormat()
 _MICROS: Final = pa.timestamp("us", tz="UTC")
-_YEARS_US: Final = (-62_135_596_800_000_000, 253_402_300_799_000_000)
-"""From the start of year 1 to the last whole second of year 9999: what ISO text can say."""
-_YEARS_DAYS: Final = (-719_162, 2_932_896)
 
 _NATIVE_NUMBER: Final = re.compile(r"os error (\d+)")
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
@@ -163,31 +152,121 @@ def write_file(
     Raises:
         StoreError: It cannot be written; nothing is left behind.
     """
-    name = f"{stem}-{uuid.uuid4().hex}.zstd.parquet"
-    path = folder / name
-    stats = _statistics(table)
-    dictionary, bounded = _encodings(table)
+    owner: dict[bytes, bytes] = {}
     if job_id is not None:
         owner = {_JOB: job_id.encode(), _EPOCH: str(epoch).encode()}
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **owner})
+    path = folder / _new_name(stem)
+    return _write(path, table.schema, [table], without_nan(table), store=store, metadata=owner)
+
+
+def merge_files(
+    folder: Path, names: Sequence[str], schema: pa.Schema, *, stem: str, store: str
+) -> StagedFile:
+    """Write the rows of several data files into one, which belongs to no table yet.
+
+    However large they are, no more than one row group of them is in memory, and one of the new
+    file. They are read twice: whether a column holds NaN has to be known first.
+
+    Args:
+        folder: Of the table.
+        names: The files, in the order of their rows.
+        schema: Of the table.
+        stem: Start of the name of the new file.
+        store: Name of the store, for messages.
+
+    Raises:
+        StoreError: One cannot be read, or the new one not be written; nothing is left behind.
+    """
+    floating = [field.name for field in schema if pa.types.is_floating(field.type)]
+    free = set(floating)
+    for batch in _batches(folder, names, schema, floating, store):
+        free &= without_nan(pa.Table.from_batches([batch]))
+    groups = _row_groups(_batches(folder, names, schema, schema.names, store))
+    return _write(folder / _new_name(stem), schema, groups, free, store=store)
+
+
+def _new_name(stem: str) -> str:
+    return f"{stem}-{uuid.uuid4().hex}.zstd.parquet"
+
+
+def _batches(
+    folder: Path, names: Sequence[str], schema: pa.Schema, columns: list[str], store: str
+) -> Iterator[pa.RecordBatch]:
+    """The rows of files in the schema of the table; Arrow reads one row group at a time."""
+    if not columns:
+        return
+    for name in names:
+        try:
+            file = _FORMAT.make_fragment(str(folder / name), pafs.LocalFileSystem())
+            for group in file.split_by_row_group():
+                yield from group.to_batches(
+                    schema=schema,
+                    columns=columns,
+                    batch_size=_ROWS_PER_BATCH,
+                    use_threads=False,
+                )
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StoreError(
+                store,
+                f"{folder / name} cannot be read to be merged: {error}",
+                advice="see the disk",
+            ) from error
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches joined until they are as large as a row group may be."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        if held and (
+            rows + batch.num_rows > _ROWS_PER_GROUP or size + batch.nbytes > _BYTES_PER_GROUP
+        ):
+            yield pa.Table.from_batches(held)
+            held, rows, size = [], 0, 0
+        held.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _write(
+    path: Path,
+    schema: pa.Schema,
+    pieces: Iterable[pa.Table],
+    free_of_nan: Collection[str],
+    *,
+    store: str,
+    metadata: Mapping[bytes, bytes] = _NOTHING,
+) -> StagedFile:
+    """Write pieces one after the other; nothing is left behind if that fails."""
+    dictionary, bounded = encodings(schema, free_of_nan)
+    statistics = FileStatistics(schema)
+    marked = schema.with_metadata({**(schema.metadata or {}), **metadata})
     try:
         with path.open("xb") as sink:
-            pq.write_table(
-                table,
+            with pq.ParquetWriter(
                 sink,
+                marked,
                 compression="zstd",
-                row_group_size=_ROWS_PER_GROUP,
                 use_dictionary=dictionary,
                 write_statistics=bounded,
-            )
+            ) as writer:
+                for piece in pieces:
+                    statistics.add(piece)
+                    writer.write_table(
+                        piece.replace_schema_metadata(marked.metadata),
+                        row_group_size=_ROWS_PER_GROUP,
+                    )
             sink.flush()
             os.fsync(sink.fileno())
             size = sink.tell()
-        sync_path(folder)
-    except OSError as error:
+        sync_path(path.parent)
+    except BaseException as error:
         path.unlink(missing_ok=True)
-        raise file_error(store, f"cannot write {path}", error) from error
-    return StagedFile(name, size, table.num_rows, json.dumps(stats, allow_nan=False))
+        if isinstance(error, OSError):
+            raise file_error(store, f"cannot write {path}", error) from error
+        raise
+    return StagedFile(path.name, size, statistics.rows, statistics.to_json())
 
 
 def sync_path(path: Path) -> None:
@@ -212,109 +291,3 @@ def staged_epoch(path: Path) -> tuple[str, int] | None:
     if _JOB not in metadata:
         return None
     return metadata[_JOB].decode(), int(metadata[_EPOCH])
-
-
-def statistics_property(schema: pa.Schema) -> str:
-    """The columns with statistics in the log, as ``delta.dataSkippingStatsColumns`` names them."""
-    return ",".join(field.name for field in schema if _has_statistics(field))
-
-
-def _has_statistics(field: pa.Field) -> bool:
-    kind = field.type
-    ordered = (
-        pa.types.is_integer(kind)
-        or pa.types.is_string(kind)
-        or pa.types.is_date32(kind)
-        or pa.types.is_timestamp(kind)
-    )
-    return ordered and _PLAIN_NAME.fullmatch(field.name) is not None
-
-
-def _statistics(table: pa.Table) -> dict[str, Any]:
-    """The statistics of the log."""
-    low: dict[str, Any] = {}
-    high: dict[str, Any] = {}
-    nulls: dict[str, int] = {}
-    complete = True
-    for field, column in zip(table.schema, table.columns, strict=True):
-        if not _has_statistics(field):
-            continue
-        nulls[field.name] = column.null_count
-        if table.num_rows > column.null_count:
-            extremes = _extremes(column, field.type)
-            if extremes is None:
-                complete = False
-            else:
-                low[field.name], high[field.name] = extremes
-    stats: dict[str, Any] = {"numRecords": table.num_rows, "nullCount": nulls}
-    if complete:
-        stats |= {"minValues": low, "maxValues": high}
-    return stats
-
-
-def _encodings(table: pa.Table) -> tuple[list[str], list[str]]:
-    """Parquet columns to encode by dictionary, and those with statistics in the footer."""
-    dictionary: list[str] = []
-    bounded: list[str] = []
-    for field, column in zip(table.schema, table.columns, strict=True):
-        # Measured values hardly repeat: building a dictionary of them would only take time.
-        plain = [path for path, kind in _leaves(field) if not pa.types.is_floating(kind)]
-        dictionary += plain
-        bounded += plain
-        if pa.types.is_floating(field.type) and not pc.any(pc.is_nan(column)).as_py():
-            bounded.append(field.name)
-    return dictionary, bounded
-
-
-def _leaves(field: pa.Field) -> list[tuple[str, pa.DataType]]:
-    """Paths and types of the Parquet columns of a field."""
-    if not pa.types.is_struct(field.type):
-        return [(field.name, field.type)]
-    return [(f"{field.name}.{path}", kind) for child in field.type for path, kind in _leaves(child)]
-
-
-def _extremes(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[Any, Any] | None:
-    """Bounds of the values as JSON; None where JSON, or readers, cannot tell them rightly."""
-    if pa.types.is_string(kind):
-        least, greatest = _min_max(column)
-        above = _text_above(greatest)
-        return None if above is None else (least[:_LONGEST_STATISTIC], above)
-    if pa.types.is_timestamp(kind):
-        least, greatest = _min_max(column.cast(pa.int64()))
-        if least < _YEARS_US[0] or greatest > _YEARS_US[1]:
-            return None
-        # Readers may look at milliseconds only: round away from what is inside.
-        return _instant(least // 1000), _instant(-(-greatest // 1000))
-    if pa.types.is_date32(kind):
-        least, greatest = _min_max(column.cast(pa.int32()))
-        if least < _YEARS_DAYS[0] or greatest > _YEARS_DAYS[1]:
-            return None
-        return _date(least), _date(greatest)
-    return _min_max(column)
-
-
-def _text_above(text: str) -> str | None:
-    """The text itself, or a short one that stands after it and all that start like it."""
-    if len(text) <= _LONGEST_STATISTIC:
-        return text
-    for length in range(_LONGEST_STATISTIC, 0, -1):
-        following = ord(text[length - 1]) + 1
-        if following == _FIRST_SURROGATE:
-            following = _AFTER_SURROGATES
-        if following <= sys.maxunicode:
-            return text[: length - 1] + chr(following)
-    return None
-
-
-def _min_max(column: pa.ChunkedArray) -> tuple[Any, Any]:
-    both = pc.min_max(column)
-    return both["min"].as_py(), both["max"].as_py()
-
-
-def _date(days: int) -> str:
-    return (dt.date(1970, 1, 1) + dt.timedelta(days=days)).isoformat()
-
-
-def _instant(millis: int) -> str:
-    instant = dt.datetime(1970, 1, 1) + dt.timedelta(milliseconds=millis)  # noqa: DTZ001
-    return instant.isoformat(timespec="milliseconds") + "Z"

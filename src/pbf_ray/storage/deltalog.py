@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,8 @@ from deltalake.exceptions import (
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
 
 from pbf_ray.errors import StoreContentError, StoreError, StoreUnavailableError
-from pbf_ray.storage.deltafiles import file_error, statistics_property, sync_path
+from pbf_ray.storage.deltafiles import file_error, sync_path
+from pbf_ray.storage.deltastatistics import statistics_property
 
 __all__ = ["DeltaLog"]
 
@@ -34,6 +36,7 @@ _LOG_RETENTION: Final = "interval 1 hours"
 """Each commit lists the log's folder: a day of entries would make it slow."""
 _CHECKPOINT_EVERY: Final = "10"
 _MERGE_TRIES: Final = 20
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DeltaLog:
@@ -236,10 +239,22 @@ class DeltaLog:
         Raises:
             StoreError: It failed; calling it again goes on from where it stands.
         """
+        self._delete("job_id = '" + job_id.replace("'", "''") + "'")
+
+    def remove_older(self, column: str, before: datetime) -> None:
+        """Remove the rows with a time before another one, in UTC.
+
+        Raises:
+            StoreError: It failed; calling it again goes on from where it stands.
+        """
+        micros = (before - _EPOCH) // timedelta(microseconds=1)
+        bound = f"arrow_cast({micros}, 'Timestamp(Microsecond, Some(\"UTC\"))')"
+        self._delete(f'"{column}" < {bound}')
+
+    def _delete(self, predicate: str) -> None:
         with self.guarded():
-            snapshot = self.snapshot()
             # Appends of other jobs at the same time are no conflict: delta-rs tries again.
-            snapshot.delete("job_id = '" + job_id.replace("'", "''") + "'")
+            self.snapshot().delete(predicate)
         self.refresh()
         self._sync(self.snapshot().version())
 

@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake.transaction import AddAction, RemoveAction
 
-from pbf_ray.errors import StoreError
 from pbf_ray.storage.base import StagedFile
-from pbf_ray.storage.deltafiles import file_error, staged_epoch, sync_path, write_file
+from pbf_ray.storage.deltafiles import file_error, merge_files, staged_epoch, sync_path
 from pbf_ray.storage.deltalog import DeltaLog
 
 __all__ = ["Upkeep", "compact", "live_files", "remove_leftovers"]
@@ -56,7 +54,7 @@ class Upkeep:
             remove_leftovers(log)
 
     def _group(self, log: DeltaLog) -> list[StagedFile]:
-        """Files to make one: all of one size class, within what memory holds; or none."""
+        """Files to make one: all of one size class, no larger than readers like; or none."""
         classes: dict[int, list[StagedFile]] = {}
         for file in live_files(log):
             if file.rows < _MOST_ROWS // 2 and file.size < _MOST_BYTES // 2:
@@ -99,15 +97,8 @@ def compact(log: DeltaLog, group: list[StagedFile]) -> bool:
     """
     with log.guarded():
         schema = pa.schema(log.snapshot().schema().to_arrow())
-    try:
-        table = pa.concat_tables(
-            [pq.read_table(log.folder / file.path, schema=schema) for file in group]
-        )
-    except (OSError, pa.ArrowInvalid) as error:
-        raise StoreError(
-            log.store, f"{log.table} cannot be compacted: {error}", advice="see the disk"
-        ) from error
-    made = write_file(log.folder, table, stem="compact", store=log.store)
+    names = [file.path for file in group]
+    made = merge_files(log.folder, names, schema, stem="compact", store=log.store)
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [
         AddAction(made.path, made.size, {}, now, data_change=False, stats=made.stats)
@@ -115,7 +106,7 @@ def compact(log: DeltaLog, group: list[StagedFile]) -> bool:
     actions += [RemoveAction(file.path, False, now, file.size, {}) for file in group]
     while not log.append(actions):
         log.refresh()
-        if not {file.path for file in group} <= {file.path for file in live_files(log)}:
+        if not set(names) <= {file.path for file in live_files(log)}:
             (log.folder / made.path).unlink(missing_ok=True)
             return False
     log.refresh()

@@ -206,17 +206,16 @@ class JobStores:
         Raises:
             StoreError: An output cannot do that; nothing was removed.
         """
-        stores = self._all_stores()
-        unable = [store.name for store in stores if not store.capabilities.clear]
-        unable += [sink.name for sink in self._sinks if not isinstance(sink, TableStore)]
+        unable = [output.name for output in self._outputs if not _clears(output)]
         if unable:
             raise StoreError(
                 ", ".join(unable),
                 "the rows of a job cannot be removed there",
                 advice="run under another job name, whose outputs start afresh",
             )
-        for store in stores:
-            store.clear(job_id, incarnation)
+        for output in self._outputs:
+            clear: Any = getattr(output, "clear")  # noqa: B009 - seen by _clears
+            clear(job_id, incarnation)
 
     def maintain(self) -> None:
         """Upkeep of every store."""
@@ -226,8 +225,9 @@ class JobStores:
     def close(self) -> None:
         """Close every store, also if closing one fails."""
         with ExitStack() as stack:
-            for store in self._all_stores():
-                stack.callback(store.close)
+            for output in self._outputs:
+                # A sink need not have one.
+                stack.callback(getattr(output, "close", _nothing))
 
     def __enter__(self) -> Self:
         return self
@@ -242,13 +242,22 @@ class JobStores:
         return [name for name in self.contracts if sink.tables is None or name in sink.tables]
 
 
+def _nothing() -> None:
+    """What closing a sink without connections does."""
+
+
+def _clears(output: Sink) -> bool:
+    if isinstance(output, TableStore):
+        return output.capabilities.clear
+    return callable(getattr(output, "clear", None))
+
+
 def embedded_stores(
     root: Path,
     *,
     contracts: Sequence[TableContract] = tuple(OUTPUT_TABLES.values()),
     sinks: Sequence[Sink] = (),
     compact_files: int = 16,
-    results: TableStore | None = None,
 ) -> JobStores:
     """The stores that need no server: everything in one folder.
 
@@ -259,13 +268,12 @@ def embedded_stores(
         contracts: The tables.
         sinks: Further outputs.
         compact_files: A lake table with more small files than these is compacted.
-        results: Takes the result tables in the place of SQLite.
     """
     options: dict[str, tuple[str, Any, dict[str, Any]]] = {
         "result": ("sqlite", root / "operational.sqlite", {}),
         "record": ("delta", root / "lake", {"compact_after": compact_files}),
     }
-    stores: dict[str, TableStore] = {} if results is None else {"result": results}
+    stores: dict[str, TableStore] = {}
     for contract in contracts:
         if contract.volume not in stores:
             kind, place, more = options[contract.volume]

@@ -8,6 +8,7 @@ the fence and the last epoch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -26,7 +27,7 @@ from pbf_ray.storage.fitting import conform, distinct_keys, prepared, subset_sch
 from pbf_ray.storage.postgres_columns import columns_of, escape_key, read_csv, write_csv
 from pbf_ray.storage.postgres_pool import PostgresAddress, PostgresPool
 from pbf_ray.storage.postgres_tables import prepare_tables, staging_table
-from pbf_ray.storage.selection import Condition, RowSelection, conditions_of
+from pbf_ray.storage.selection import Condition, RowSelection, conditions_of, written_before
 
 __all__ = ["PostgresStore"]
 
@@ -53,7 +54,13 @@ class PostgresStore(TableStore):
     """
 
     capabilities = StoreCapabilities(
-        transactions=True, upsert=True, staged_files=False, ttl=False, clear=True, new_columns=True
+        transactions=True,
+        upsert=True,
+        staged_files=False,
+        ttl=False,
+        clear=True,
+        new_columns=True,
+        prune=True,
     )
 
     def __init__(self, address: PostgresAddress, *, schema: str = "public") -> None:
@@ -177,6 +184,21 @@ class PostgresStore(TableStore):
                     sql.SQL("DELETE FROM {} WHERE job_id = %s").format(self._table(contract)),
                     (job_id,),
                 )
+
+    def prune(self, contract: TableContract, before: datetime, *, dry_run: bool = False) -> int:
+        """Delete old rows in one transaction."""
+        condition = written_before(contract, before, store=self.name)
+        where, values = self._where(contract, [condition])
+        table = self._table(contract)
+        with self._pool.writing() as connection:
+            if dry_run:
+                row = connection.execute(
+                    sql.SQL("SELECT count(*) FROM {}{}").format(table, where), values
+                ).fetchone()
+                return 0 if row is None else int(row[0])
+            return connection.execute(
+                sql.SQL("DELETE FROM {}{}").format(table, where), values
+            ).rowcount
 
     def maintain(self) -> None:
         """Nothing: PostgreSQL vacuums and analyses by itself."""

@@ -33,6 +33,9 @@ class StoreEntry:
 STORES: Final[dict[str, StoreEntry]] = {
     "sqlite": StoreEntry("pbf_ray.storage.sqlite", "SqliteStore"),
     "delta": StoreEntry("pbf_ray.storage.delta", "DeltaStore", ("deltalake",), "delta"),
+    "mongodb": StoreEntry(
+        "pbf_ray.storage.mongodb.tables", "MongoTables", ("pymongo", "bson"), "mongodb"
+    ),
     "postgres": StoreEntry(
         "pbf_ray.storage.postgres", "PostgresStore", ("psycopg", "psycopg_pool"), "postgres"
     ),

@@ -15,7 +15,14 @@ import pyarrow.compute as pc
 from pbf_ray.contracts import TableContract
 from pbf_ray.errors import StoreContentError
 
-__all__ = ["Condition", "RowSelection", "conditions_of", "expression_of", "time_column"]
+__all__ = [
+    "Condition",
+    "RowSelection",
+    "conditions_of",
+    "expression_of",
+    "time_column",
+    "written_before",
+]
 
 _TIME_COLUMNS: Final = ("timestamp", "last_timestamp", "processing_timestamp")
 
@@ -113,6 +120,21 @@ def conditions_of(
     if selection.after_key is not None:
         need(contract.key, "key", ">", selection.after_key)
     return found
+
+
+def written_before(contract: TableContract, before: datetime, *, store: str) -> Condition:
+    """The condition that rows were written before a time, by ``processing_timestamp``.
+
+    Raises:
+        StoreContentError: The table does not say when its rows were written.
+        ValueError: The time has no zone.
+    """
+    if "processing_timestamp" not in contract.schema.names:
+        raise StoreContentError(
+            store, f"{contract.name} has no processing_timestamp to go by", table=contract.name
+        )
+    moment = _moment(contract, "processing_timestamp", before)
+    return Condition("processing_timestamp", "<", moment)
 
 
 def expression_of(conditions: Sequence[Condition], schema: pa.Schema) -> pc.Expression | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from pbf_ray.storage.base import (
     may_apply,
 )
 from pbf_ray.storage.fitting import conform, prepared, subset_schema
+from pbf_ray.storage.selection import written_before
 from pbf_ray.storage.sqlcolumns import columns_of, decode, encode, quote_identifier
 from pbf_ray.storage.sqlitefile import SqliteFile
 
@@ -54,7 +56,13 @@ class SqliteStore(TableStore):
     """
 
     capabilities = StoreCapabilities(
-        transactions=True, upsert=True, staged_files=False, ttl=False, clear=True, new_columns=True
+        transactions=True,
+        upsert=True,
+        staged_files=False,
+        ttl=False,
+        clear=True,
+        new_columns=True,
+        prune=True,
     )
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout_s: float = 10.0) -> None:
@@ -174,6 +182,23 @@ class SqliteStore(TableStore):
                     f"DELETE FROM {quote_identifier(name)} WHERE job_id = ?",  # noqa: S608
                     (job_id,),
                 )
+
+    def prune(self, contract: TableContract, before: datetime, *, dry_run: bool = False) -> int:
+        """Delete old rows in one transaction."""
+        condition = written_before(contract, before, store=self.name)
+        field = contract.schema.field(condition.column)
+        column = pa.array([condition.value], field.type)
+        # As text that is stored in the same way, which sorts as the times do.
+        bound = encode(pa.Table.from_arrays([column], schema=pa.schema([field])))[0][0]
+        table = quote_identifier(contract.name)
+        where = f"FROM {table} WHERE {quote_identifier(condition.column)} < ?"
+        with self._file.writing() as connection:
+            if dry_run:
+                counted: int = connection.execute(f"SELECT count(*) {where}", (bound,)).fetchone()[
+                    0
+                ]
+                return counted
+            return connection.execute(f"DELETE {where}", (bound,)).rowcount
 
     def maintain(self) -> None:
         """Move the log into the file as far as readers allow, and refresh statistics."""

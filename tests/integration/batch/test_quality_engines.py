@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from pbf_ray.batch.local import LocalEngine
 from pbf_ray.batch.quality import QualityEngine, QualityOptions, TaskQuality, run_quality
@@ -55,11 +57,15 @@ def engine(request: pytest.FixtureRequest) -> QualityEngine:
 def test_every_engine_gives_what_the_oracle_says_to_the_bit(
     engine: QualityEngine, inputs: QualityInputs, tmp_path: Path
 ) -> None:
-    options = QualityOptions(job_id="job", split_bytes=SPLIT)
+    options = QualityOptions(job_id="job", split_bytes=SPLIT, table_format="delta")
     made = run_quality([inputs.folder], tmp_path / "out", engine=engine, options=options)
     for name, table in output_tables(tmp_path / "out").items():
         assert_table(name, table, inputs.wanted.tables[name])
         assert made.rows[name] == table.num_rows
+        lake = DeltaTable(tmp_path / "out" / name)
+        files = {Path(uri).name for uri in lake.file_uris()}
+        assert files == {path.name for path in (tmp_path / "out" / name).glob("*.parquet")}
+        assert_table(name, _as_in_contract(name, lake), inputs.wanted.tables[name])
     assert inputs.wanted.books.items() <= made.books.to_plain().items()
     flags = [row["flagged"] for row in inputs.wanted.tables["ispm_monitoring"].values()]
     assert made.books.flagged == sum(flags)
@@ -112,6 +118,10 @@ def test_every_engine_knows_profiles_modes_and_empty_input(
             [odd], tmp_path / "out", engine=engine, options=QualityOptions(malformed="fail")
         )
     assert _read(tmp_path / "out", "ispm_monitoring").num_rows == 0, "nothing was replaced"
+
+
+def _as_in_contract(name: str, lake: DeltaTable) -> pa.Table:
+    return lake.to_pyarrow_table().cast(OUTPUT_TABLES[name].schema)
 
 
 def _read(folder: Path, table: str) -> Any:

@@ -1,4 +1,4 @@
-"""The test broker itself: it dies with its owner. Three of them: ``test_deployed_cluster``."""
+"""The test broker itself: it dies with its owner. Three of them: ``three_brokers``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -58,6 +59,27 @@ def test_good_files_are_read_and_bad_ones_are_named(builds: Path, tmp_path: Path
     assert bad[errors["bad"]["byte_offset"] :].startswith(b"x,")
     assert output_table(tmp_path / "out", "errors").equals(parsed.errors)
     assert output_table(tmp_path / "out", "files").equals(parsed.files)
+
+
+@pytest.mark.parametrize("split_bytes", [10_000, 40])
+def test_damage_is_said_once_and_with_what_to_do(tmp_path: Path, split_bytes: int) -> None:
+    # Opening a binary file meets the damage, and reading its layer meets it again.
+    head = b"$$HEADERSTART\n$$BINARY\n$$UNITS/1\n$$HEADEREND"
+    layers = [struct.pack("<HfHiii2f", 127, z, 130, 1, 1, 1, z, z) for z in (1.0, 2.0, 3.0)]
+    layers[1] = layers[1][:6] + b"\x1f" + layers[1][7:]
+    (tmp_path / "bad.cli").write_bytes(head + b"".join(layers))
+    parsed = parse(
+        tmp_path / "bad.cli", tmp_path / "out", on_damage="skip", split_bytes=split_bytes
+    )
+    [row] = parsed.errors.to_pylist()
+    assert (row["effect"], row["layer"]) == ("layer_left_out", 1)
+    assert row["byte_offset"] == len(head) + len(layers[0]) + 6
+    assert row["problem"] == "there is no command 31"
+    assert "export the file again" in row["advice"]
+    strict = parse(tmp_path / "bad.cli", tmp_path / "out", split_bytes=split_bytes)
+    [row] = strict.errors.to_pylist()
+    assert (row["effect"], row["code"]) == ("file_left_out", "bad_command")
+    assert "export the file again" in row["advice"]
 
 
 def test_the_tables_are_those_of_the_file(builds: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from pbf_ray.cli.render.batch import quality_line
 from pbf_ray.contracts import OUTPUT_TABLES
@@ -34,6 +35,12 @@ def test_quality_shows_the_books_and_where_the_tables_are(run, records: Path) ->
     }  # fmt: skip
     for name, rows in plain["rows"].items():
         assert pq.read_table(Path("out") / name).num_rows == rows
+    words = ("--output", "out", "--engine", "local", "--format", "delta")
+    again = run("batch", "quality", "--input", records, *words)
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert {name: DeltaTable(Path("out") / name).version() for name in plain["rows"]} == (
+        dict.fromkeys(plain["rows"], 0)
+    )
 
 
 def test_quality_says_in_one_line_why_it_cannot(run, records: Path) -> None:
@@ -44,6 +51,8 @@ def test_quality_says_in_one_line_why_it_cannot(run, records: Path) -> None:
         return str(result.stderr)
 
     assert "there is no such file" in said("--input", "none.jsonl", "--output", "out")
+    delta = ("--input", records, "--output", "memory://out", "--format", "delta")
+    assert "Delta Lake tables are written to a local or mounted folder" in said(*delta)
     assert "holds something else" in said("--input", records, "--output", ".")
     Path("kept").mkdir()
     Path("kept/_manifest.json").write_text('{"content": "parsed build files"}')

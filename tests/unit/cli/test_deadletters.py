@@ -11,6 +11,7 @@ import pytest
 
 from pbf_ray.config import Settings
 from pbf_ray.contracts import record_key
+from pbf_ray.errors import AccessDeniedError, BrokerError, RecordRefusedError
 from pbf_ray.jobs import dead_letter_replay, dead_letters
 from pbf_ray.kafka.confirmed import OutgoingRecord
 from pbf_ray.kafka.deliveries import Delivery
@@ -87,6 +88,23 @@ def test_filters(run: Run, args: list[str], options: list[str], places: list[str
     done = run("deadletters", "list", *args, *options, "--json")
     rows = json.loads(done.stdout)["rows"]
     assert [f"{row['topic']}/{row['partition']}/{row['offset']}" for row in rows] == places
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["list", "--reason", "truncatd"], "no reason 'truncatd' in dead_letters"),
+        (["list", "--late", "--reason", "truncated"], "the reasons are late"),
+        (["replay", "ispm/0/60", "ispm/0/1", "--yes"], "no row of dead_letters at ispm/0/1"),
+        (["replay", "ispm-0-1", "--dry-run"], "is no place of a record"),
+    ],
+)
+def test_a_slip_of_the_pen_does_not_look_as_if_there_were_none(
+    run: Run, args: list[str], command: list[str], told: str
+) -> None:
+    done = run("deadletters", *command, *args)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert told in done.stderr
 
 
 def test_late_records_have_a_list_too(run: Run, args: list[str]) -> None:
@@ -236,6 +254,35 @@ def test_an_edit_that_fails_leaves_its_record(
     assert "3 failed" in done.stdout
     assert "ended with 1: no idea" in done.stdout
     assert not sent
+
+
+def test_what_may_have_arrived_is_looked_for_before_it_is_sent_again(
+    run: Run, args: list[str], sent: list[OutgoingRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A sequence error, for one, may follow a record whose acknowledgement was lost.
+    errors = [
+        RecordRefusedError("ispm", "too large"),
+        BrokerError("out of order", address="b", code="OUT_OF_ORDER_SEQUENCE_NUMBER"),
+        AccessDeniedError("ispm", "b", "the password has changed"),
+    ]
+    with monkeypatch.context() as patch:
+        failed = [Delivery("failed", "ispm", error=error) for error in errors]
+        patch.setattr(Sender, "send", lambda _self, _records: failed)
+        done = run("deadletters", "replay", *args, "--yes", "--include-bad", "--json")
+    assert (done.exit_code, len(json.loads(done.stdout)["failed"])) == (1, 3)
+    listed = json.loads(run("deadletters", "list", *args, "--json").stdout)["rows"]
+    assert [row["replayed"] for row in listed] == ["no", "unconfirmed", "unconfirmed"]
+    searched: list[str] = []
+
+    def search(_self: object, unsure: dict[str, ReplayEntry]) -> dict[str, tuple[int, int]]:
+        searched.extend(unsure)
+        return {max(unsure): (1, 77)}
+
+    monkeypatch.setattr(dead_letter_replay.Replay, "_search", search)
+    again = json.loads(
+        run("deadletters", "replay", *args, "--yes", "--include-bad", "--json").stdout
+    )
+    assert (len(searched), again["found"], again["sent"], len(sent)) == (2, 1, 2, 2)
 
 
 def test_a_dry_run_sends_and_marks_nothing(

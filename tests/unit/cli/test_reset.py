@@ -16,6 +16,7 @@ from pbf_ray.config import Settings
 from pbf_ray.contracts import OUTPUT_TABLES
 from pbf_ray.jobs import reset as reset_module
 from pbf_ray.jobs.results import Results
+from pbf_ray.jobs.status import job_status
 from pbf_ray.kafka.offsets import ClusterDescription, TopicPartitions
 from pbf_ray.streaming.checkpoint import CheckpointLog
 from pbf_ray.streaming.checkpoint_folder import CheckpointFolder
@@ -110,6 +111,21 @@ def test_forward(run: Run, world: World) -> None:
     again = run(*world.args, "latest", "--yes")
     assert "it stands there already" in again.stdout
     assert "nothing was changed" in again.stderr
+
+
+def test_the_status_counts_with_a_reset_before_the_next_start_carries_it_out(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pbf_ray.kafka.offsets.ClusterView", lambda *_, **__: world.view)
+    monkeypatch.setattr("pbf_ray.kafka.client.wait_for_broker", lambda *_, **__: 1)
+    assert job_status(world.settings).lag == 8
+    for to in ("1:23", "0:22,1:24"):
+        assert run(*world.args, to, "--yes").exit_code == 0
+    job = job_status(world.settings)
+    assert [(at.position, at.end, at.lag) for at in job.partitions] == [(22, 24, 2), (24, 24, 0)]
+    assert (job.lag, job.healthy) == (2, True)
+    assert "by a reset it then passes over 6 offsets" in job.explanation
+    assert job.explanation in run("status", "--no-broker").stdout
 
 
 def test_back_needs_a_word(run: Run, world: World) -> None:

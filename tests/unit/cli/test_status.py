@@ -49,7 +49,7 @@ def test_a_job_that_is_done(run: Run, args: list[str], monkeypatch: pytest.Monke
     assert done.exit_code == 0
     text = done.stdout
     assert text.splitlines()[0] == "job job  finished"
-    assert "books balanced 21 = 20 + 1 + 0 + 0 + 0" in " ".join(text.split())
+    assert "books balanced 21 = 20 accepted + 1 dead letters" in " ".join(text.split())
     assert "Partitions  2, 0 behind" in text
     assert "B      quiet  1970-01-01 00:00:19.000" in text
     assert "decode" in text

@@ -201,3 +201,61 @@ def test_near_common_records(data: st.DataObject) -> None:
 def test_doubtful_rows_among_others(batch: list[list[bytes]]) -> None:
     common = json.dumps(COMMON).encode()
     assert_same([common, *(b"{" + b",".join(fields) + b"}" for fields in batch), common])
+
+
+def test_numbers_of_any_length_with_a_point_anywhere() -> None:
+    digits = "1234567890987654321012345"
+    texts = [digits[:count] for count in range(1, 20)]
+    texts += [f"{text[:at]}.{text[at:]}" for text in texts for at in range(1, len(text))]
+    texts += [f"-{text}e-{len(text)}" for text in texts]
+    # Eight bytes at a time, or one by one where the record ends.
+    records = [b'{"n":%b%b}' % (text.encode(), end) for text in texts for end in (b"", b" " * 9)]
+    found = from_json(records, pa.schema([("n", pa.float64())]), "dead_letter")
+    assert found.exact == 0
+    assert found.table["n"].to_pylist() == [float(text) for text in texts for _ in range(2)]
+    more = [b'{"n":%b}' % (digits[:at] + "." + digits[at:]).encode() for at in range(1, 25)]
+    assert_as_the_reference(more, pa.schema([("n", pa.float64())]), ["dead_letter"])
+
+
+@pytest.mark.parametrize(
+    "odd", [b"", b"\\n", b"\x1f", b"\xff", b"\xc3\xa9", b"'", b"\x7f"], ids=repr
+)
+def test_texts_of_any_length_with_something_odd_anywhere(odd: bytes) -> None:
+    schema = pa.schema([("s", pa.string()), ("t", pa.string())])
+    texts = [b"x" * size for size in range(40)]
+    texts += [b"x" * at + odd + b"y" * (size - at) for size in (15, 16, 33) for at in range(size)]
+    ends = [b"", b',"t":"%b"' % (b"z" * 17), b" " * 20]
+    records = [b'{"s":"%b"%b}' % (text, end) for text in texts for end in ends]
+    assert_as_the_reference(records, schema, ["dead_letter"])
+
+
+NAMES_OF_FIELDS = [
+    "",
+    "a",
+    "a" * 14,
+    "a" * 15,
+    "a" * 40,
+    'q"q',
+    "b\\s",
+    "t\tb",
+    "é",
+    "/",
+    "\x7f",
+    "a\0",
+]
+
+
+def test_fields_of_any_name_in_any_order() -> None:
+    schema = pa.schema([(name, pa.int32()) for name in NAMES_OF_FIELDS])
+    written = [
+        [json.dumps(name, ensure_ascii=False), json.dumps(name), f'"{name}"']
+        for name in NAMES_OF_FIELDS
+    ]
+    records = []
+    for turn in range(len(written)):
+        order = written[turn:] + written[:turn]
+        for which in range(3):
+            for gap in ("", " " * 17):
+                pairs = [f"{forms[which]}{gap}:{number}" for number, forms in enumerate(order)]
+                records += [f"{{{','.join(pairs)}}}", f"{{{','.join(pairs[:1])}}}"]
+    assert_as_the_reference([record.encode() for record in records], schema)

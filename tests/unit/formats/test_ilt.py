@@ -186,6 +186,14 @@ def test_archives_that_are_no_ilt_are_refused(data: bytes, code: str, says: str)
     assert says in str(error)
 
 
+def test_errors_say_what_to_do() -> None:
+    cut = _refused(_archive()[:-30])
+    assert (cut.code, cut.byte_offset) == ("inconsistent", 0)
+    assert "at its end" in cut.advice
+    section = _refused(_zip(("a_001_s1_vs.cli", _section(1, 1.0)[:-3])))
+    assert "export the file again" in section.advice
+
+
 def test_encrypted_sections_are_refused_by_name() -> None:
     data = bytearray(_archive())
     for mark, at in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):

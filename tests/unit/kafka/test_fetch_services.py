@@ -18,13 +18,14 @@ for argument in "$@"; do
 done
 [ -e "{broken}" ] && {{ echo "[ERROR] could not resolve"; exit 1; }}
 echo jar > "$folder/kafka_2.13-{version}.jar"
+echo jar > "$folder/kafka-tools-{version}.jar"
 echo jar > "$folder/spark-sql-kafka-0-10_2.13-{spark}.jar"
 echo other > "$folder/other.jar"
 """
 
 
 class Maven:
-    """A program ``mvn`` that writes two jars and counts its calls."""
+    """A program ``mvn`` that writes a few jars and counts its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.programs = folder / "bin"
@@ -98,8 +99,8 @@ def test_two_runs_at_once_fetch_once(cache: Path, maven: Maven) -> None:
     said = {run.communicate()[0] for run in runs}
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert said == {f"Apache Kafka {fetch.KAFKA_VERSION}: {fetch.find_apache_kafka()}\n"}
-    assert maven.calls == 2, "once for Apache Kafka, once for Spark's source of it"
-    assert fetch.find_spark_kafka() is not None
+    assert maven.calls == 3, "once for Apache Kafka, its tools, and Spark's source of it"
+    assert None not in (fetch.find_kafka_tools(), fetch.find_spark_kafka())
 
 
 def test_a_failing_maven_is_quoted_and_leaves_nothing(cache: Path, maven: Maven) -> None:

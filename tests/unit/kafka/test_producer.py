@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -90,6 +90,27 @@ def test_what_a_batch_has_left_queued_is_told_by_closing(
     client.deliver()
     client.deliver(AWAY)
     assert (batch.sent, batch.queued) == (0, 2)  # as it was
+    with pytest.raises(BrokerUnavailableError) as told:
+        one.close()
+    assert told.value is AWAY
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_failures_of_a_batch_whose_records_raise_are_told_by_closing(
+    made: tuple[RecordProducer, Client], before: bool
+) -> None:
+    one, client = made
+
+    def records() -> Iterator[dict[str, int]]:
+        yield {"n": 1}
+        if before:
+            client.deliver(AWAY)
+        raise OSError("the source is gone")
+
+    with pytest.raises(OSError, match="the source is gone"):
+        one.send_batch("t", records())
+    if not before:
+        client.deliver(AWAY)
     with pytest.raises(BrokerUnavailableError) as told:
         one.close()
     assert told.value is AWAY

@@ -6,7 +6,7 @@ from benchmarks.subjects import same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbf_ray.kernels import contour_area_reference
+from pbf_ray.kernels import _contour_area_loop, contour_area_reference
 from pbf_ray.kernels.contour_area import contour_area
 from pbf_ray.kernels.scan_path_reference import Geometry
 from support.build_tables import Points, ring
@@ -101,3 +101,50 @@ def test_a_lattice_of_many_holes() -> None:
     plate = [(0.0, 0.0), (40.0, 0.0), (40.0, 40.0), (0.0, 40.0), (0.0, 0.0)]
     assert area(*holes, plate) == pytest.approx(1600.0 - 0.25 * n * n)
     assert area(plate, *[hole[::-1] for hole in holes]) == 1600.0
+
+
+def walls(number: int, turn: float, *, length: float = 100.0) -> list[Points]:
+    """Thin walls side by side, as high as all of them are wide, turned by ``turn`` (radians)."""
+    c, s = math.cos(turn), math.sin(turn)
+    found = []
+    for i in range(number):
+        left, right = length * i / number, length * (i + 0.5) / number
+        corners = [(left, 0.0), (right, 0.0), (right, length), (left, length), (left, 0.0)]
+        found.append([(c * x - s * y, s * x + c * y) for x, y in corners])
+    return found
+
+
+def looked_at(contours: list[Points]) -> int:
+    """How many edges were looked at to say what lies in what."""
+    columns = columns_of([Geometry(1, True, contour) for contour in contours])
+    visits = np.zeros(1, np.int64)
+    rows, start = np.arange(len(contours)), np.array([0, len(contours)])
+    _contour_area_loop.contour_area(
+        columns.kind, columns.closed, columns.offset, columns.count, columns.x_mm, columns.y_mm,
+        rows, start, np.zeros(1), visits,
+    )  # fmt: skip
+    return int(visits[0])
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 45, -45, 20])
+def test_thin_walls_cost_as_many_looks_as_there_are_walls(degrees: int) -> None:
+    few, many = (looked_at(walls(number, math.radians(degrees))) for number in (500, 4_000))
+    assert many < 20 * few  # 8 times as many walls; every one against every other were 64 times
+    assert area(*walls(4_000, math.radians(degrees))) == pytest.approx(5_000.0, rel=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(20, 60), st.floats(-3.2, 3.2), st.lists(st.integers(0, 59), max_size=8))
+def test_walls_with_holes_have_the_bits_of_the_reference(
+    number: int, turn: float, hollow: list[int]
+) -> None:
+    contours = walls(number, turn)
+    for i in {i % number for i in hollow}:
+        # The same wall again, narrower: every point nearer to the middle.
+        x, y = (sum(point[axis] for point in contours[i][:4]) / 4 for axis in (0, 1))
+        inner = [(x + 0.6 * (px - x), y + 0.6 * (py - y)) for px, py in contours[i]]
+        contours.append(inner[::-1])
+    columns = columns_of([Geometry(1, True, contour) for contour in contours])
+    points = list(zip(columns.x_mm.tolist(), columns.y_mm.tolist(), strict=True))
+    single = [points[5 * i : 5 * i + 5] for i in range(len(contours))]
+    assert same_bits([area(*contours)], [contour_area_reference.contour_area(single)])

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import itertools
 import json
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,39 +15,55 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pbf_ray.errors import StoreContentError, StoreError
+from pbf_ray.storage import deltafiles
 from pbf_ray.storage.deltafiles import (
     file_error,
     lake_schema,
+    merge_files,
     staged_epoch,
-    statistics_property,
     to_lake,
     write_file,
 )
+from pbf_ray.storage.deltastatistics import statistics_property
 from support.store_suite import EVERY_TYPE, assert_same_rows, fill, numbered, tables
 
 
-def _written(folder: Path, table: pa.Table) -> tuple[pa.Table, dict[str, Any], Path]:
+def _written(
+    folder: Path, table: pa.Table, cuts: Sequence[int] = ()
+) -> tuple[pa.Table, dict[str, Any], Path]:
+    """A file of the rows; with cuts it is made of several."""
     schema = lake_schema(EVERY_TYPE, store="s")
     rows = to_lake(table, schema, store="s", name="every_type")
-    file = write_file(folder, rows, stem="x", store="s", job_id="jöb", epoch=2**40)
+    bounds = [0, *sorted(cuts), len(rows)]
+    pieces = [
+        write_file(folder, rows[low:high], stem="x", store="s", job_id="jöb", epoch=2**40)
+        for low, high in itertools.pairwise(bounds)
+    ]
+    file, names = pieces[0], [piece.path for piece in pieces]
+    if cuts:
+        file = merge_files(folder, names, schema, stem="merged", store="s")
     path = folder / file.path
-    assert path.stat().st_size == file.size
+    assert (path.stat().st_size, len(rows)) == (file.size, file.rows)
+    assert staged_epoch(path) == (None if cuts else ("jöb", 2**40))
     return pq.read_table(path), json.loads(file.stats), path
 
 
 @settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(table=tables(EVERY_TYPE))
-def test_statistics_never_exclude_a_row(tmp_path: Path, table: pa.Table) -> None:
-    read, stats, path = _written(tmp_path, table)
+@given(table=tables(EVERY_TYPE), draw=st.data())
+def test_statistics_never_exclude_a_row(
+    tmp_path: Path, table: pa.Table, draw: st.DataObject
+) -> None:
+    cuts = draw.draw(st.lists(st.integers(0, len(table)), max_size=2), "where files are cut")
+    read, stats, path = _written(tmp_path, table, cuts)
     assert_same_rows(
         read.cast(EVERY_TYPE.schema).replace_schema_metadata(None), table, EVERY_TYPE.key
     )
     assert stats["numRecords"] == table.num_rows
-    assert staged_epoch(path) == ("jöb", 2**40)
     footer = pq.read_metadata(path)
     bounded = {
         footer.row_group(group).column(number).path_in_schema
@@ -75,7 +94,8 @@ def test_statistics_never_exclude_a_row(tmp_path: Path, table: pa.Table) -> None
             low, high = low.encode(), high.encode()
             values = [value.encode() for value in values]
         assert all(low <= value <= high for value in values)
-    path.unlink()
+    for file in tmp_path.glob("*.parquet"):
+        file.unlink()
 
 
 def test_statistics_say_what_readers_can_skip_by(tmp_path: Path) -> None:
@@ -121,6 +141,66 @@ def test_owner_of_files_that_are_not_staged(tmp_path: Path) -> None:
     assert staged_epoch(tmp_path / "torn") is None
     with pytest.raises(StoreError, match="cannot write"):
         write_file(tmp_path / "missing", pa.table({"x": [1]}), stem="x", store="s")
+
+
+def test_merging_holds_a_row_group_of_what_it_reads_and_one_of_what_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = pa.schema([("number", pa.int64()), ("value", pa.float64()), ("text", pa.string())])
+    columns = [range(30_000), [float(n % 777) for n in range(30_000)], ["x" * 50] * 30_000]
+    table = pa.table([list(column) for column in columns], schema=schema)
+    monkeypatch.setattr(deltafiles, "_ROWS_PER_GROUP", 1_000)
+    files = [
+        write_file(tmp_path, table[start : start + 5_000], stem="x", store="s")
+        for start in range(0, 30_000, 5_000)
+    ]
+    held, most = 0, 0
+    reading, writing = deltafiles._batches, pq.ParquetWriter.write_table
+
+    def counted_reading(*arguments: Any) -> Iterator[pa.RecordBatch]:
+        nonlocal held, most
+        for batch in reading(*arguments):
+            if batch.num_columns == len(schema):  # the search for NaN lets go of each at once
+                held += batch.num_rows
+                most = max(most, held)
+            yield batch
+
+    def counted_writing(writer: Any, piece: pa.Table, **options: Any) -> None:
+        nonlocal held
+        held -= piece.num_rows
+        writing(writer, piece, **options)
+
+    monkeypatch.setattr(deltafiles, "_batches", counted_reading)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", counted_writing)
+    names = [file.path for file in files]
+    merged = merge_files(tmp_path, names, schema, stem="merged", store="s")
+    assert held == 0
+    assert most == 2_000
+    assert pq.read_table(tmp_path / merged.path) == table
+    # Wide rows make smaller groups: here of some 85 bytes each.
+    most = 0
+    monkeypatch.setattr(deltafiles, "_BYTES_PER_GROUP", 40_000)
+    monkeypatch.setattr(deltafiles, "_ROWS_PER_BATCH", 100)
+    again = merge_files(tmp_path, [merged.path], schema, stem="again", store="s")
+    footer = pq.read_metadata(tmp_path / again.path)
+    sizes = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+    assert most <= max(sizes) + 100 <= 700
+    assert pq.read_table(tmp_path / again.path) == table
+
+
+def test_files_that_cannot_be_merged_leave_nothing(tmp_path: Path) -> None:
+    table = pa.table({"x": [1.0, 2.0]})
+    good = write_file(tmp_path, table, stem="x", store="s")
+    torn = write_file(tmp_path, table, stem="x", store="s")
+    os.truncate(tmp_path / torn.path, torn.size // 2)
+    before = sorted(tmp_path.iterdir())
+    for names in ([good.path, torn.path], [good.path, "missing.parquet"]):
+        with pytest.raises(StoreError, match=rf"{names[1]} cannot be read to be merged"):
+            merge_files(tmp_path, names, table.schema, stem="merged", store="s")
+        with pytest.raises(StoreError, match=rf"{names[1]} cannot be read to be merged"):
+            # Without a column to look for NaN in: the new file is begun already.
+            merge_files(tmp_path, names, pa.schema([("x", pa.int64())]), stem="merged", store="s")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize(

@@ -212,3 +212,19 @@ def test_a_value_of_somebody_else_is_named(latest: LatestState) -> None:
         latest.cache.put({key: text})
         with pytest.raises(StoreContentError, match="is not what was written"):
             latest.layer("job", "b", 1)
+
+
+def test_clearing_forgets_one_job_and_keeps_its_epoch(latest: LatestState) -> None:
+    latest.claim("jo", 1)
+    write(latest, 0, layers("b", [1]), anomalies([("s", 1.0, 1)]))
+    other = fill(LAYER_QUALITY, layers("b", [1]), layer_key=[layer_key("jo", "b", 1)])
+    staged = (StagedRows("layer_quality", 1, other, latest.name),)
+    latest.commit(EpochCommit("jo", 1, 0, staged))
+    latest.clear("job", 1)
+    latest.clear("job", 1)
+    assert latest.layers("job", "b") == latest.machines("job") == []
+    assert latest.layer("jo", "b", 1) is not None
+    assert not write(latest, 0, layers("b", [1]))
+    latest.claim("job", 2)
+    with pytest.raises(FencedError):
+        latest.clear("job", 1)

@@ -22,7 +22,7 @@ def test_unknown_kind_is_a_setting_error() -> None:
     with pytest.raises(SettingError, match="there is no store 'oracle'") as caught:
         store_class("oracle", source="pbf.toml, line 3")
     assert caught.value.source == "pbf.toml, line 3"
-    assert "delta, postgres, sqlite" in caught.value.advice
+    assert "delta, mongodb, postgres, sqlite" in caught.value.advice
 
 
 def test_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_drivers_are_imported_on_first_use() -> None:
     code = (
         "import sys, pbf_ray.storage, pbf_ray.storage.registry as r, pbf_ray.storage.layout;"
-        "assert not {'deltalake', 'sqlite3', 'ray', 'polars'} & set(sys.modules);"
+        "assert not {'deltalake', 'sqlite3', 'pymongo', 'ray', 'polars'} & set(sys.modules);"
         "r.store_class('sqlite'); assert 'deltalake' not in sys.modules;"
         "r.store_class('delta'); assert 'deltalake' in sys.modules"
     )

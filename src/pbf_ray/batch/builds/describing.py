@@ -61,7 +61,8 @@ def _content(build: BuildFile, damage: list[dict[str, Any]]) -> dict[str, Any]:
     empty_layers = 0
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
     for batch in build.scan():
-        damage += [_plain(found) for found in batch.damage]
+        # What opening has met already is not said twice.
+        damage += [plain for found in batch.damage if (plain := _plain(found)) not in damage]
         kinds = pc.index_in(batch.geometries["kind"].cast(pa.string()), pa.array(GEOMETRY_KINDS))
         codes = kinds.to_numpy()
         geometries += np.bincount(codes, minlength=len(geometries))

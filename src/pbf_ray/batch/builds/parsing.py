@@ -15,6 +15,7 @@ from pbf_ray.batch.builds.vectors import vectors_of
 from pbf_ray.contracts import BUILD_ERRORS, BUILD_OUTPUTS
 from pbf_ray.errors import BuildFileError
 from pbf_ray.formats import BuildBatch, BuildFile, Damage
+from pbf_ray.formats.advice import advice_on
 
 __all__ = ["HEADER_TABLES", "PART_TABLES", "Part", "What", "failure_row", "rows_of", "schema_of"]
 
@@ -64,9 +65,12 @@ class Part:
         self.first, self.behind = layers_of_part(self.build, task.part, task.parts)
         self.layers_left_out = 0
         self.problems: list[dict[str, Any]] = []
-        if task.part == 0:
-            for damage in self.build.damage:
+        # What opening met goes to the part that has its layer: reading that may meet it again, and
+        # then it is said once.
+        for damage in self.build.damage:
+            if self._has(damage.layer):
                 self._note(damage, "recovered")
+        if task.part == 0:
             for warning in self.build.warnings:
                 self._note(warning, "warning")
 
@@ -93,8 +97,22 @@ class Part:
         for batch in self.build.scan(batch_layers, start=self.first, stop=self.behind):
             for damage in batch.damage:
                 self.layers_left_out += 1
+                self._drop_recovered(damage)
                 self._note(damage, "layer_left_out")
             yield batch
+
+    def _has(self, layer: int | None) -> bool:
+        if layer is None or not 0 <= layer < len(self.build):
+            return self._task.part == 0
+        return self.first <= layer < self.behind
+
+    def _drop_recovered(self, damage: Damage) -> None:
+        same = (damage.code, damage.byte_offset, damage.member or None, "recovered")
+        self.problems = [
+            row
+            for row in self.problems
+            if (row["code"], row["byte_offset"], row["member"], row["effect"]) != same
+        ]
 
     def _note(self, damage: Damage, effect: str) -> None:
         self.problems.append(
@@ -107,7 +125,9 @@ class Part:
                 "member": damage.member or None,
                 "layer": damage.layer,
                 "problem": damage.problem,
-                "advice": None,
+                "advice": (
+                    None if effect == "warning" else advice_on(damage.code, skipped=True) or None
+                ),
             }
         )
 

@@ -6,10 +6,11 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from pbf_ray.batch.output import StagedFile, TablesOutput
-from pbf_ray.batch.places import place_of
+from pbf_ray.batch.places import Place, place_of
 from pbf_ray.batch.quality.progress import QualityProgress
 from pbf_ray.batch.quality.sources import BrokerAccess, FileRecords, RecordSource, find_records
 from pbf_ray.batch.quality.work import EPOCH, QualityOptions, QualityWork
@@ -86,14 +87,23 @@ def run_quality(
 
     Raises:
         PbfRayError: The input, the output or the engine cannot be used; nothing is replaced then.
+        StoreError: A Delta table cannot be made; what was there before is gone then.
     """
     options = options or QualityOptions()
     semantics = options.semantics
     target = place_of(output)
+    if options.table_format == "delta" and not target.local:
+        raise PbfRayError(
+            f"{target.url}: Delta Lake tables are written to a local or mounted folder",
+            advice="use the format parquet for URLs",
+        )
     source = find_records(inputs, access)
     _check_seen(engine, target.only_here, source)
     place = TablesOutput(
-        target, {name: table.schema for name, table in OUTPUT_TABLES.items()}, _CONTENT
+        target,
+        {name: table.schema for name, table in OUTPUT_TABLES.items()},
+        _CONTENT,
+        finish=_as_delta if options.table_format == "delta" else None,
     )
     place.prepare()
     try:
@@ -121,6 +131,12 @@ def run_quality(
         place.abandon()
         raise
     return BatchQuality(target.url, books, rows)
+
+
+def _as_delta(table: str, place: Place) -> None:
+    from pbf_ray.storage.deltaover import make_delta_table
+
+    make_delta_table(Path(place.path), OUTPUT_TABLES[table])
 
 
 def _check_seen(engine: QualityEngine, output_only_here: bool, source: RecordSource) -> None:

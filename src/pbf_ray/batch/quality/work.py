@@ -36,6 +36,8 @@ class QualityOptions:
         quality_metrics: Whether a quality row per record is written.
         profile_toml: The rule profile, as text; empty for the default one.
         split_bytes: Bytes of input that one task reads, about.
+        table_format: ``"parquet"``: folders of files; ``"delta"``: Delta Lake tables over the same
+            files.
     """
 
     job_id: str = "pbf-batch"
@@ -43,6 +45,7 @@ class QualityOptions:
     quality_metrics: bool = True
     profile_toml: str = ""
     split_bytes: int = SPLIT_BYTES
+    table_format: Literal["parquet", "delta"] = "parquet"
 
     @property
     def semantics(self) -> StreamSemantics:

@@ -43,6 +43,12 @@ __all__ = ["quality_command"]
     type=click.Choice(["ray", "local", "spark"]),
     help="Who works: Ray Data (the default), threads of this process, or Spark SQL.",
 )
+@setting_option(
+    "--format",
+    key="batch.format",
+    type=click.Choice(["parquet", "delta"]),
+    help="Folders of Parquet files (the default), or Delta Lake tables over them.",
+)
 @job_option
 @setting_option(
     "--profile", key="rules.profile", metavar="NAME", help="Rule profile: default, or a TOML file."

@@ -22,13 +22,20 @@ ACCOUNTS: Final = {
 """What consumed records become, and what people call it."""
 
 
-def balance(books: Mapping[str, Any]) -> tuple[str, bool]:
-    """The equation of the books with its figures, and whether it holds."""
+def balance(books: Mapping[str, Any], *, named: bool = False) -> tuple[str, bool]:
+    """The equation of the books with its figures, and whether it holds.
+
+    Args:
+        books: The fields of ``Books`` as plain values.
+        named: Say what the figures are, and leave out those that are 0: where no table does it.
+    """
     consumed = int(books.get("consumed", 0))
-    amounts = [int(books.get(name, 0)) for name in ACCOUNTS]
-    right = consumed == sum(amounts)
-    equation = f"{count(consumed)} {'=' if right else '!='} {' + '.join(map(count, amounts))}"
-    return equation, right
+    amounts = {label: int(books.get(name, 0)) for name, label in ACCOUNTS.items()}
+    right = consumed == sum(amounts.values())
+    terms = list(map(count, amounts.values()))
+    if named:
+        terms = [f"{count(amount)} {label}" for label, amount in amounts.items() if amount] or ["0"]
+    return f"{count(consumed)} {'=' if right else '!='} {' + '.join(terms)}", right
 
 
 def counts_by_name(counts: Mapping[str, int]) -> str:

@@ -30,6 +30,9 @@ def progress_parts(progress: Mapping[str, Any], elapsed_s: float) -> list[Part]:
         return f"{count(get(name))} {one if get(name) == 1 else many}"
 
     state = str(progress.get("state", "running"))
+    if state == "starting":
+        # Nothing is known yet, of a job that goes on neither: 0 records and no lag would be wrong.
+        return [(duration(elapsed_s), "dim"), (state, "yellow")]
     lead = [] if state in _CALM else [(state, "yellow")]
     parts: list[Part] = [
         (duration(elapsed_s), "dim"),

@@ -106,7 +106,7 @@ def _head(job: Plain) -> list[RenderableType]:
 def _figures(job: Plain) -> RenderableType:
     status = job["status"]
     progress = status["progress"]
-    equation, right = balance(progress)
+    equation, right = balance(progress, named=True)
     lag_style = "" if not job["lag"] else "yellow"
     said = "now" if job["lag_from"] == "broker" else "when the run looked last"
     rows: list[tuple[str, Text, str]] = [

@@ -53,14 +53,13 @@ class _Reader(CliText):
     # Binary geometry.
 
     def read_binary(self) -> None:
-        data, at = self.data, self.header.end
+        data, at = self.data, self.behind_padding(self.header.end)
+        if data[at : at + 15].upper() == b"$$GEOMETRYSTART":
+            at = self.behind_padding(at + 15)
         if self.header.align:
-            at += -(at - self.header.start) % 4
-        else:
-            at = self.behind_blanks(at)
-            if data[at : at + 15].upper() == b"$$GEOMETRYSTART":
-                at = self.behind_blanks(at + 15)
-        at = min(at, len(data))
+            aligned = self.header.end + -(self.header.end - self.header.start) % 4
+            if self.is_aligned_command(aligned) or not self.is_aligned_command(at):
+                at = min(aligned, len(data))
         shorts: list[tuple[list[ReferenceGeometry], int, int, int, int]] = []
         while not self.is_end(at):
             offset = at
@@ -103,8 +102,13 @@ class _Reader(CliText):
             made = self.geometry(geometries[place].kind, values, offsets)
             geometries[place] = replace(geometries[place], **made)
 
-    def behind_blanks(self, at: int) -> int:
-        return len(self.data) - len(self.data[at:].lstrip(b" \t\r\n"))
+    def behind_padding(self, at: int) -> int:
+        return len(self.data) - len(self.data[at:].lstrip(b" \t\r\n\0"))
+
+    def is_aligned_command(self, at: int) -> bool:
+        return int.from_bytes(self.data[at : at + 4], "little") in range(127, 133) and (
+            len(self.data) - at >= 4
+        )
 
     def is_end(self, at: int) -> bool:
         rest = self.data[at:].lstrip(b"\0 \t\r\n\x1a")

@@ -18,6 +18,8 @@ _COMMENT_OR_COMMAND: Final = re.compile(rb"//|\$\$")
 _WORD: Final = re.compile(rb"([A-Za-z]*)(?:[ \t]*/(?!/))?")
 _QUOTED: Final = re.compile(rb'[^"\n]*')
 _END_OF_PARAMETERS: Final = re.compile(rb"\r|\n|//|\$\$[A-Za-z]|\Z")
+_END_OF_LABEL: Final = re.compile(rb"\r|\n|\$\$[A-Za-z]|\Z")
+_LINE: Final = re.compile(rb"[^\r\n]*")
 INT32: Final = 1 << 31
 
 
@@ -122,6 +124,17 @@ class CliText:
         found = cast("re.Match[bytes]", _END_OF_PARAMETERS.search(self.data, at))
         return shown(self.data[at : found.start()].strip(BLANK)), found.start()
 
+    def label(self, at: int) -> tuple[str, int]:
+        """As ``parameters``; "//" is text, unless a blank is before it or another ends the line."""
+        line = cast("re.Match[bytes]", _END_OF_LABEL.search(self.data, at)).start()
+        for comment in re.finditer(rb"(?=//)", self.data[at:line]):
+            begin = at + comment.start()
+            whole = cast("re.Match[bytes]", _LINE.match(self.data, begin + 2))[0].rstrip(BLANK)
+            if begin == at or self.data[begin - 1] in BLANK or whole.endswith(b"//"):
+                line = begin
+                break
+        return shown(self.data[at:line].strip(BLANK)), line
+
     # Header.
 
     def read_header(self) -> None:
@@ -190,7 +203,7 @@ class CliText:
             at = line.end() + (1 if closed else 0)
             name = shown(text)
         else:
-            name, at = self.parameters(at)
+            name, at = self.label(at)
         self.header.models.append({"model_id": number, "name": name})
         return at
 

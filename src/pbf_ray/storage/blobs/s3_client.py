@@ -123,8 +123,10 @@ class S3Client:
             files, self._files = self._files, None
             # A client that came over a fork belongs to the parent.
             if files is not None and self._pid == os.getpid():
-                client = files.connect()
-                sync(files.loop, client.close)
+                # One that could not be opened (half of the keys is set) is not there to be closed.
+                client = files._s3  # noqa: SLF001 - connect() would make one
+                if client is not None:
+                    sync(files.loop, client.close)
 
     def _opened(self) -> Any:
         with self._lock:

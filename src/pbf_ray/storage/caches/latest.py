@@ -91,6 +91,20 @@ class LatestState:
             write.job_id, write.incarnation, write.epoch, values, ttl_s=self.ttl_s
         )
 
+    def clear(self, job_id: str, incarnation: int) -> None:
+        """Forget the layers and machines of a job; its epoch stays noted. Repeatable.
+
+        Raises:
+            FencedError: A newer run is registered.
+        """
+        self.cache.claim(job_id, incarnation)
+        for prefix in (_layer_prefix(job_id), _machine_prefix(job_id)):
+            self.cache.delete(list(self.cache.keys(prefix)))
+
+    def close(self) -> None:
+        """Let go of the cache's connections; it opens them again on use."""
+        self.cache.close()
+
     def _layers(self, write: EpochCommit) -> dict[str, bytes]:
         newest: dict[str, dict[str, Any]] = {}
         for row in _rows(write, LAYER_QUALITY):
@@ -134,7 +148,7 @@ class LatestState:
 
     def machines(self, job_id: str) -> list[dict[str, Any]]:
         """The newest row of each machine, by ``sensor_id``."""
-        prefix = _machine_key(job_id, "").removesuffix('""]')
+        prefix = _machine_prefix(job_id)
         found = self._read(list(self.cache.keys(prefix)), self._machines)
         return sorted(found.values(), key=lambda row: str(row["sensor_id"]))
 
@@ -143,6 +157,14 @@ class LatestState:
             key: _parsed(value, contract, key=key, store=self.name)
             for key, value in self.cache.get(keys).items()
         }
+
+
+def _layer_prefix(job_id: str) -> str:
+    return f"{_LAYER}{layer_key(job_id, None, None).removesuffix('null,null]')}"
+
+
+def _machine_prefix(job_id: str) -> str:
+    return _machine_key(job_id, "").removesuffix('""]')
 
 
 def _machine_key(job_id: str, sensor_id: str) -> str:

@@ -115,6 +115,10 @@ def line_of(progress: dict[str, Any], width: int | None) -> str:
     return "".join(text for text, _ in progress_line(progress, 72.9, width))
 
 
+def test_before_anything_is_known_the_line_has_no_figures() -> None:
+    assert line_of({"state": "starting", "consumed": 0, "lag": 0}, None) == "1:12  starting"
+
+
 def test_the_progress_line_has_what_matters_in_80_columns() -> None:
     progress = {
         "state": "running", "consumed": 12_480_000, "records_per_s": 123_456.7, "anomalies": 120_4,

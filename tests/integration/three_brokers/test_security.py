@@ -14,6 +14,7 @@ import sys
 import time
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,14 @@ def stranger_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "ca.pem"
 
 
+@cache
+def _add_user_once(servers: str) -> None:
+    add_scram_user(servers, "pbf")
+
+
 @pytest.fixture
 def secure(kafka_cluster: KafkaCluster, stranger_ca: Path) -> Secure:
-    add_scram_user(kafka_cluster.bootstrap_servers, "pbf")
+    _add_user_once(kafka_cluster.bootstrap_servers)
     return Secure(kafka_cluster, stranger_ca)
 
 
