@@ -16,6 +16,7 @@ _UNITS: Final = {
     "m_vectors_per_s": "M vectors/s",
     "m_records_per_s": "M records/s",
     "k_records_per_s": "k records/s",
+    "k_values_per_s": "k values/s",
     "mb_per_s": "MB/s",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -45,6 +46,8 @@ def test_what_others_see_and_what_others_wrote(s3_server: S3Server, tmp_path: Pa
         foreign = store.info("foreign")
         assert foreign is not None
         assert (foreign.size, foreign.sha256) == (6, "")
+        other.put_object(**{**place, "Key": f"{tmp_path.name}/scans/"}, Body=b"")
+        store.check()
         store.put("foreign", b"theirs")
         assert store.info("foreign") != foreign, "now its checksum is known"
         assert list(store.keys()) == ["foreign", "scans/7.png"]
@@ -115,7 +118,7 @@ def test_an_answer_that_was_lost_is_no_failure(
 
     monkeypatch.setattr(store._client, "call", twice)
     data = content(3, 20 << 20)
-    put = store.put("big", data)
+    put = store.put("big", iter([data]))
     assert store.info("big") == put
     assert store.get("big") == data
 
@@ -133,7 +136,7 @@ def test_a_part_that_fails_leaves_nothing(
     store.put("big", b"old")
     monkeypatch.setattr(store._client, "call", failing)
     with pytest.raises(StoreUnavailableError):
-        store.put("big", content(4, 40 << 20))
+        store.put("big", iter([content(4, 40 << 20)]))
     monkeypatch.undo()
     assert store.get("big") == b"old"
     found = s3_server.client().list_multipart_uploads(
@@ -198,3 +201,12 @@ def test_without_an_endpoint_it_is_aws() -> None:
         with pytest.raises(StoreError, match="not the URL of a server") as caught:
             S3Address("bucket", endpoint=endpoint)
         assert "hidden" not in str(caught.value)
+
+
+def test_no_room_for_what_is_gathered(
+    store: S3Blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(StoreUnavailableError, match="set TMPDIR"):
+        store.put("a", iter([b"1"]))
+    store.put("a", b"1")

@@ -1,4 +1,7 @@
-"""Redis and S3 killed and stopped under a running stream: it waits, and the totals are right."""
+"""Redis and S3 away under a running stream: it waits, and the totals are right.
+
+S3 is only killed: SeaweedFS takes 15 s to stop, in which it still serves.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +51,9 @@ def test_servers_that_go_and_come_back(
     latest = LatestState(RedisCache(redis_address(own_redis_server)))
     files = EpochFiles(S3Blobs(s3_address(own_s3_server, prefix="hall 2", timeout_s=5.0)), IN_S3)
     halts = (
-        (0.1, own_redis_server, own_redis_server.kill),
-        (0.3, own_s3_server, own_s3_server.kill),
-        (0.5, own_redis_server, own_redis_server.stop),
-        (0.7, own_s3_server, own_s3_server.stop),
+        (0.15, own_redis_server, own_redis_server.kill),
+        (0.4, own_s3_server, own_s3_server.kill),
+        (0.65, own_redis_server, own_redis_server.stop),
     )
     job = StreamJob(settings, sinks=[latest, files]).start()
     try:

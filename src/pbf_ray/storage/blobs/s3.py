@@ -10,26 +10,30 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from pbf_ray.errors import StoreContentError, StoreError
+from pbf_ray.errors import StoreContentError, StoreError, StoreUnavailableError
 from pbf_ray.storage.blobs.base import BlobInfo, BlobStore, check_content_type, check_key
 from pbf_ray.storage.blobs.s3_client import S3Address, S3Client, s3_code
 
 __all__ = ["S3Blobs"]
 
-_WHOLE: Final = 16 << 20
-"""Bytes; larger objects are uploaded in parts."""
+_WHOLE: Final = 64 << 20
+"""Bytes; larger content is uploaded in parts."""
+_WHOLE_OF_FILE: Final = 16 << 20
+"""As ``_WHOLE``, for content that is not in memory."""
+_SMALL: Final = 1 << 20
+"""Bytes; up to these it is cheaper to send content in vain than to ask first."""
 _PART: Final = 8 << 20
 _MOST_PARTS: Final = 10_000
 _AT_ONCE: Final = 4
 _LONGEST: Final = 1024
+_PROBE: Final = ".pbf_ray-check"
 _MISSING: Final = {"NoSuchKey", "404"}
 
 _Source = Callable[[int, int], bytes]
@@ -56,11 +60,12 @@ class S3Blobs(BlobStore):
         self._before = f"{prefix}/" if prefix else ""
         self._client = S3Client(self.address, name=self.name)
         self._bucket_seen = False
+        self._conditional = True
 
     def check(self) -> None:
         """Write an object and remove it."""
         self._see_bucket()
-        probe = {"Key": f"{self._before}.pbf_ray-check-{uuid.uuid4().hex}"}
+        probe = {"Key": f"{self._before}{_PROBE}"}
         self._client.call("put_object", **probe, Body=b"")
         self._client.call("delete_object", **probe)
 
@@ -81,17 +86,26 @@ class S3Blobs(BlobStore):
             whole = content
             digest = hashlib.sha256(whole).hexdigest()
             info = BlobInfo(key, len(whole), content_type, digest, datetime.now(UTC))
-            return self._put(full_key, info, lambda start, end: whole[start:end])
-        with tempfile.TemporaryFile() as spool:
+            return self._put(full_key, info, lambda start, end: whole[start:end], _WHOLE)
+        with ExitStack() as stack:
+            with self._spooling():
+                spool = stack.enter_context(tempfile.TemporaryFile())
             hashing, size = hashlib.sha256(), 0
             for piece in content:
-                spool.write(piece)
+                with self._spooling():
+                    spool.write(piece)
                 hashing.update(piece)
                 size += len(piece)
-            spool.flush()
+            with self._spooling():
+                spool.flush()
             file = spool.fileno()
             info = BlobInfo(key, size, content_type, hashing.hexdigest(), datetime.now(UTC))
-            return self._put(full_key, info, lambda start, end: os.pread(file, end - start, start))
+            return self._put(
+                full_key,
+                info,
+                lambda start, end: os.pread(file, end - start, start),
+                _WHOLE_OF_FILE,
+            )
 
     def get(self, key: str) -> bytes:
         """The content, held against its checksum."""
@@ -121,7 +135,9 @@ class S3Blobs(BlobStore):
             if not page.get("IsTruncated"):
                 break
             more = {"ContinuationToken": page["NextContinuationToken"]}
-        yield from sorted(found, key=str.encode)
+        # Consoles mark folders by objects whose names end with a slash.
+        blobs = (key for key in found if key != _PROBE and not key.endswith("/"))
+        yield from sorted(blobs, key=str.encode)
 
     def delete(self, key: str) -> bool:
         """Remove an object."""
@@ -158,12 +174,20 @@ class S3Blobs(BlobStore):
 
     # -- writing ---------------------------------------------------------------------------
 
-    def _put(self, full_key: str, info: BlobInfo, source: _Source) -> BlobInfo:
+    @contextmanager
+    def _spooling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreUnavailableError(
+                self.name,
+                f"content cannot be gathered in {tempfile.gettempdir()}: {error.strerror}",
+                advice="make room there, or set TMPDIR",
+            ) from error
+
+    def _put(self, full_key: str, info: BlobInfo, source: _Source, whole: int) -> BlobInfo:
         if self.make_bucket:
             self._see_bucket()
-        there = self._head(info.key, full_key)
-        if there is not None and _same(there, info):
-            return there
         facts: dict[str, Any] = {
             "Key": full_key,
             "ContentType": info.content_type,
@@ -171,11 +195,30 @@ class S3Blobs(BlobStore):
         }
         if self.address.storage_class is not None:
             facts["StorageClass"] = self.address.storage_class
-        if info.size <= _WHOLE:
+        if info.size <= _SMALL and self._put_new(facts, source(0, info.size)):
+            return info
+        there = self._head(info.key, full_key)
+        if there is not None and _same(there, info):
+            return there
+        if info.size <= whole:
             self._client.call("put_object", **facts, Body=source(0, info.size))
         else:
             self._put_in_parts(facts, info, source)
         return info
+
+    def _put_new(self, facts: dict[str, Any], body: bytes) -> bool:
+        """Write an object if there is none of the key; whether that is done."""
+        if not self._conditional:
+            return False
+        try:
+            self._client.call("put_object", **facts, Body=body, IfNoneMatch="*")
+        except StoreError as error:
+            if s3_code(error) in {"NotImplemented", "501"}:
+                self._conditional = False  # an older server, which has to be asked first
+            elif s3_code(error) not in {"PreconditionFailed", "412"}:
+                raise
+            return False
+        return True
 
     def _put_in_parts(self, facts: dict[str, Any], info: BlobInfo, source: _Source) -> None:
         size = max(_PART, -(-info.size // _MOST_PARTS))

@@ -108,12 +108,13 @@ class RedisCache(CacheStore):
         """Set values by pipelined SET; those of a call are not one transaction."""
         check_cache_keys(values, store=self.name)
         life_ms = self._life_ms(ttl_s)
-        keys = list(values)
+        beginning, keys = self._key(""), list(values)
         with self._translating() as client:
             for start in range(0, len(keys), _AT_ONCE):
+                pipe: Any
                 with client.pipeline(transaction=False) as pipe:
                     for key in keys[start : start + _AT_ONCE]:
-                        pipe.set(self._key(key), values[key], px=life_ms)
+                        pipe.execute_command("SET", beginning + key, values[key], "PX", life_ms)
                     # The library would put command and value before the error's code.
                     for answer in pipe.execute(raise_on_error=False):
                         if isinstance(answer, Exception):
@@ -123,10 +124,11 @@ class RedisCache(CacheStore):
         """The values that are there, by MGET."""
         check_cache_keys(keys, store=self.name)
         found: dict[str, bytes] = {}
+        beginning = self._key("")
         with self._translating() as client:
             for start in range(0, len(keys), _AT_ONCE):
                 some = keys[start : start + _AT_ONCE]
-                values: list[Any] = client.mget([self._key(key) for key in some])
+                values: list[Any] = client.mget([beginning + key for key in some])
                 found.update(
                     (key, value)
                     for key, value in zip(some, values, strict=True)
@@ -145,7 +147,7 @@ class RedisCache(CacheStore):
             with self._translating() as client:
                 answer: Any = client.scan(cursor, match=pattern, count=_AT_ONCE)
             cursor, page = answer
-            new = {key.decode().removeprefix(beginning) for key in page} - seen
+            new = {key.decode(errors="replace").removeprefix(beginning) for key in page} - seen
             seen |= new
             yield from new
             if not cursor:
