@@ -116,7 +116,8 @@ def kafka_cluster(
 
     A test may kill them; afterwards all are brought back.
     """
-    assert request.path.parent.name == "three_brokers", "or two processes start three brokers each"
+    own = request.path.parent.name in {"three_brokers", "chaos"}
+    assert own, "or two processes start three brokers each"
     cluster: KafkaCluster = request.getfixturevalue("_three_brokers")
     yield cluster
     cluster.mend()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 from pbf_ray.batch.quality.topic_ranges import TopicRecords
-from pbf_ray.batch.spark import spark_conf
+from pbf_ray.batch.spark import spark_conf, spark_session
 from pbf_ray.batch.spark.kafka_options import kafka_options
 from pbf_ray.config import Settings
-from pbf_ray.errors import PbfRayError, SettingError
+from pbf_ray.errors import MissingDependencyError, PbfRayError, SettingError
 
 
 def test_the_defaults_are_those_of_the_replaced_pipeline() -> None:
@@ -55,3 +56,11 @@ def test_exact_ranges_and_logins_of_kafka() -> None:
     )
     with pytest.raises(PbfRayError, match=r"kafka\.client\.fetch\.max\.bytes has no counterpart"):
         kafka_options(TopicRecords("b:1", {}, ranges, {"fetch.max.bytes": "1"}))
+
+
+def test_without_pyspark_one_line_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    with pytest.raises(MissingDependencyError) as caught, spark_session("local[1]"):
+        pass
+    assert "\n" not in caught.value.what
+    assert "pbf_ray[spark]" in caught.value.advice

@@ -20,6 +20,7 @@ done
 echo jar > "$folder/kafka_2.13-{version}.jar"
 echo jar > "$folder/kafka-tools-{version}.jar"
 echo jar > "$folder/spark-sql-kafka-0-10_2.13-{spark}.jar"
+echo jar > "$folder/mongo-java-server-h2-backend-{mongo}.jar"
 echo other > "$folder/other.jar"
 """
 
@@ -37,6 +38,7 @@ class Maven:
             broken=self.broken,
             version=fetch.KAFKA_VERSION,
             spark=fetch.SPARK_KAFKA_VERSION,
+            mongo=fetch.MONGO_SERVER_VERSION,
         )
         for name, text in (("mvn", script), ("java", "#!/bin/sh\n")):
             (self.programs / name).write_text(text)
@@ -99,7 +101,9 @@ def test_two_runs_at_once_fetch_once(cache: Path, maven: Maven) -> None:
     said = {run.communicate()[0] for run in runs}
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert said == {f"Apache Kafka {fetch.KAFKA_VERSION}: {fetch.find_apache_kafka()}\n"}
-    assert maven.calls == 3, "once for Apache Kafka, its tools, and Spark's source of it"
+    assert maven.calls == 4, (
+        "once for Kafka, its tools, Spark's source of it, and MongoDB's protocol"
+    )
     assert None not in (fetch.find_kafka_tools(), fetch.find_spark_kafka())
 
 
