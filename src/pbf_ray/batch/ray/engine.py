@@ -17,6 +17,9 @@ from pbf_ray.errors import PbfRayError
 
 __all__ = ["RayEngine"]
 
+_BLOCKS_PER_CPU = 16
+"""Many small tasks go together: enough parts that all CPUs end at about the same time."""
+
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
@@ -24,7 +27,7 @@ _Result = TypeVar("_Result")
 class RayEngine:
     """Does tasks on the Ray that this process is connected to, one per CPU at a time.
 
-    A task whose worker dies is done again; what it wrote before has a name of its own.
+    Tasks whose worker dies are done again; what they wrote before has a name of its own.
     """
 
     name = "ray"
@@ -45,7 +48,9 @@ class RayEngine:
         logger.setLevel(logging.CRITICAL)  # what ends the work is raised; the rest is not for users
         try:
             rows = pa.table({"task": [pickle.dumps(task) for task in tasks]})
-            dataset = ray.data.from_arrow(rows, override_num_blocks=len(tasks)).map_batches(
+            cpus = ray.cluster_resources().get("CPU", 1)
+            blocks = min(len(tasks), max(1, round(_BLOCKS_PER_CPU * cpus)))
+            dataset = ray.data.from_arrow(rows, override_num_blocks=blocks).map_batches(
                 _Worker(work), batch_format="pyarrow", batch_size=1, num_cpus=1
             )
             for row in dataset.iter_rows():
