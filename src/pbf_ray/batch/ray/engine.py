@@ -48,7 +48,7 @@ class RayEngine:
         logger.setLevel(logging.CRITICAL)  # what ends the work is raised; the rest is not for users
         try:
             rows = pa.table({"task": [pickle.dumps(task) for task in tasks]})
-            cpus = ray.cluster_resources().get("CPU", 1)
+            cpus = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
             blocks = min(len(tasks), max(1, round(_BLOCKS_PER_CPU * cpus)))
             dataset = ray.data.from_arrow(rows, override_num_blocks=blocks).map_batches(
                 _Worker(work), batch_format="pyarrow", batch_size=1, num_cpus=1
