@@ -26,7 +26,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from pbf_ray.kafka.owned_process import OwnedProcess
@@ -36,6 +35,7 @@ if __package__ in (None, ""):
 
 from services.apache_kafka import free_ports
 from services.fetch import cache_folder, find_mongo_server
+from services.own_server import OwnServer
 
 __all__ = ["MongoServer", "mongodb_missing"]
 
@@ -53,7 +53,7 @@ def mongodb_missing() -> str:
     return ""
 
 
-class MongoServer:
+class MongoServer(OwnServer):
     """One server process; ``stop`` or ``kill`` and then ``start`` keep port and data."""
 
     def __init__(self) -> None:
@@ -108,36 +108,6 @@ class MongoServer:
             else:
                 return self
         raise AssertionError("unreachable")
-
-    def stop(self) -> None:
-        """Stop cleanly: connections are ended, the data stays."""
-        if self._process is not None:
-            self._process.stop(grace_s=20.0)
-
-    def kill(self) -> None:
-        """``kill -9``, as a crash would; the data stays."""
-        if self._process is not None:
-            self._process.kill()
-
-    def close(self) -> None:
-        """Stop the server and remove its folder."""
-        self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _wait(self, timeout_s: float) -> None:
         import pymongo

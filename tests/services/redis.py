@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from pbf_ray.kafka.owned_process import OwnedProcess
@@ -25,6 +24,7 @@ if __package__ in (None, ""):
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from services.apache_kafka import free_ports
+from services.own_server import OwnServer
 
 __all__ = ["RedisServer", "redis_missing"]
 
@@ -58,7 +58,7 @@ def redis_missing() -> str:
     return ""
 
 
-class RedisServer:
+class RedisServer(OwnServer):
     """One Redis with a password; ``stop`` and ``kill``, then ``start``, keep port and data.
 
     Attributes:
@@ -119,38 +119,6 @@ class RedisServer:
                 time.sleep(0.02)
             else:
                 return self
-
-    def stop(self) -> None:
-        """Stop cleanly; the data stays."""
-        if self._process is not None:
-            self._process.send(signal.SIGTERM)
-            self._process.wait(20)
-            self._process.kill()
-
-    def kill(self) -> None:
-        """``kill -9``, as a crash would; the data stays."""
-        if self._process is not None:
-            self._process.kill()
-
-    def close(self) -> None:
-        """Stop the server and remove its folder."""
-        self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def main() -> int:

