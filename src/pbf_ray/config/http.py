@@ -47,9 +47,7 @@ class HttpSettings(Section):
         default=r"(.+?)(?:-S\d+)?",
         description="regular expression whose group is the machine in a sensor_id",
     )
-    tokens_required: bool = Field(
-        default=False, description="ask for a token on this machine too"
-    )
+    tokens_required: bool = Field(default=False, description="ask for a token on this machine too")
     allowed_hosts: tuple[str, ...] = Field(
         default=(), description="further names that the server may be asked by (Host header)"
     )

@@ -96,8 +96,8 @@ def find_alerts(anomalies: pa.Table, profile: RuleProfile, *, job_id: str) -> di
         job_id: The job.
     """
     rules: dict[str, list[Rule]] = {}
-    for rule in profile.rules:
-        rules.setdefault(rule.anomaly_type, []).append(rule)
+    for each in profile.rules:
+        rules.setdefault(each.anomaly_type, []).append(each)
     grouped = anomalies.group_by(["build_id", "layer", "anomaly_type"]).aggregate(
         [
             ([], "count_all"),

@@ -17,7 +17,7 @@ from pbf_ray.config.http import HttpSettings
 from pbf_ray.http import probes
 from pbf_ray.http.answers import AnswerCache
 from pbf_ray.http.limits import Admission, BodyLimit, RateLimit
-from pbf_ray.http.models import Problem
+from pbf_ray.http.models.base import Problem
 from pbf_ray.http.page import PAGE_FOLDER, page_router
 from pbf_ray.http.problem_responses import add_problem_handlers
 from pbf_ray.http.queries import Queries
@@ -112,9 +112,7 @@ def _protect(app: FastAPI, queries: Queries, settings: HttpSettings) -> None:
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
         )
     hosts = settings.allowed_hosts
-    app.add_middleware(
-        SecurityHeaders, hosts=(*hosts, settings.host) if local or hosts else ()
-    )
+    app.add_middleware(SecurityHeaders, hosts=(*hosts, settings.host) if local or hosts else ())
 
 
 def _describe(app: FastAPI) -> None:

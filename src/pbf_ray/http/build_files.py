@@ -93,7 +93,7 @@ class BuildFiles:
             BuildFileError: The file cannot be read.
         """
         path = self.path(build_id)
-        return None if path is None else len(self._opened(build_id, path))
+        return None if path is None else len(self._opened(path))
 
     def plan(self, build_id: str) -> pa.Table:
         """What the file of a build means, a row per layer: ``PLAN_COLUMNS`` of ``LAYER_PLAN``.
@@ -108,7 +108,7 @@ class BuildFiles:
             known = self._plans.get(key)
         if known is not None:
             return known
-        file = self._opened(build_id, path)
+        file = self._opened(path)
         plans = plan_batches(file.scan(), file.build_styles, machine=self._machine)
         schema = pa.schema([LAYER_PLAN.field(name) for name in PLAN_COLUMNS])
         tables = [plan.layers.select(PLAN_COLUMNS) for plan in plans]
@@ -127,7 +127,7 @@ class BuildFiles:
             BuildFileError: The layer cannot be read.
         """
         path = self._needed(build_id)
-        file = self._opened(build_id, path)
+        file = self._opened(path)
         if not 0 <= layer < len(file):
             raise ProblemError(
                 404,
@@ -149,7 +149,7 @@ class BuildFiles:
             )
         return path
 
-    def _opened(self, build_id: str, path: Path) -> BuildFile:
+    def _opened(self, path: Path) -> BuildFile:
         key = _key(path)
         with self._lock:
             file = self._open.get(key)

@@ -67,7 +67,8 @@ def decode_cursor(
             "the cursor belongs to other filters",
             advice="send the filters of the first page again, or begin without a cursor",
         )
-    return position
+    found: list[Any] = position
+    return found
 
 
 def _digest(filters: Mapping[str, Any]) -> str:

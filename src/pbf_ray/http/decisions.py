@@ -55,7 +55,9 @@ class Decisions:
     def current(self, build_id: str) -> list[dict[str, Any]]:
         """The last decision on the build (part None), and on each part."""
         last = {decision["part"]: decision for decision in self.of_build(build_id)}
-        return sorted(last.values(), key=lambda item: (item["part"] is not None, item["part"] or ""))
+        return sorted(
+            last.values(), key=lambda item: (item["part"] is not None, item["part"] or "")
+        )
 
     def disposition(self, build_id: str) -> dict[str, Any] | None:
         """The last decision on the whole build."""

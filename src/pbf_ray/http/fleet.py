@@ -70,7 +70,9 @@ class Fleet:
         snapshot = self._snapshot
         rows = snapshot.build_layers(build_id)
         tail = snapshot.tails.get(build_id)
-        open_layers = tail.open_layers if tail is not None else pa.table({"n": pa.array([], pa.int64())})
+        open_layers = (
+            tail.open_layers if tail is not None else pa.table({"n": pa.array([], pa.int64())})
+        )
         counts = snapshot.severities_by_build.get(build_id, dict.fromkeys(SEVERITIES, 0))
         layers = self._layers(build_id)
         records = _number(pc.sum(rows["n"]).as_py()) + _number(pc.sum(open_layers["n"]).as_py())

@@ -71,9 +71,7 @@ class Inbox:
             behind = (place or 0, since if since is not None else 0.0, key or "")
             chosen = [alert for alert in chosen if _order(alert) > behind]
         page = chosen[:limit]
-        following = (
-            encode_cursor(list(_order(page[-1])), filters) if len(chosen) > limit else None
-        )
+        following = encode_cursor(list(_order(page[-1])), filters) if len(chosen) > limit else None
         return {
             "items": [self.plain(alert) for alert in page],
             "next_cursor": following,

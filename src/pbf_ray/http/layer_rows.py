@@ -79,7 +79,9 @@ def _measured_schema() -> pa.Schema:
 def _table(columns: dict[str, Any], rows: int) -> pa.Table:
     schema = _measured_schema()
     arrays = [
-        columns[field.name].cast(field.type) if field.name in columns else pa.nulls(rows, field.type)
+        columns[field.name].cast(field.type)
+        if field.name in columns
+        else pa.nulls(rows, field.type)
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -93,7 +95,9 @@ def _closed(rows: pa.Table) -> pa.Table:
 
 def _open(rows: pa.Table) -> pa.Table:
     state = pa.array(["open"] * rows.num_rows, pa.string())
-    return _table({**{name: rows[name] for name in rows.schema.names}, "state": state}, rows.num_rows)
+    return _table(
+        {**{name: rows[name] for name in rows.schema.names}, "state": state}, rows.num_rows
+    )
 
 
 def _only_anomalies(layers: list[int]) -> pa.Table:

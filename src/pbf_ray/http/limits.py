@@ -53,6 +53,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 429."""
         if scope["type"] != "http" or scope["path"] in _PROBES:
             await self._app(scope, receive, send)
             return
@@ -100,6 +101,7 @@ class BodyLimit:
         self._most_upload = most_upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 413."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -159,6 +161,7 @@ class Admission:
         self._places: asyncio.Semaphore | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on when there is room, or answer 503."""
         passing = scope["type"] != "http" or scope["path"] in _PROBES | {EVENTS_PATH}
         if passing:
             await self._app(scope, receive, send)
@@ -187,8 +190,9 @@ class Admission:
                 started.set()
                 await send(message)
 
+        self._inside += 1
+
         async def run() -> None:
-            self._inside += 1
             try:
                 async with places:
                     await self._app(scope, receive, watched)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import pyarrow as pa
@@ -133,8 +134,7 @@ class LiveResults:
             profile=self.profile,
             status=status,
         )
-        tails = self._tails(held, snapshot)
-        return Snapshot(**{**_fields(snapshot), "tails": tails})
+        return replace(snapshot, tails=self._tails(held, snapshot))
 
     def _tails(self, held: Snapshot | None, snapshot: Snapshot) -> dict[str, BuildTail]:
         known = held.tails if held is not None else {}
@@ -191,15 +191,9 @@ def _ordered(contract: TableContract, rows: pa.Table) -> pa.Table:
     return rows.sort_by(order).combine_chunks()
 
 
-def _fields(snapshot: Snapshot) -> dict[str, object]:
-    # Not what was computed from them, which cached_property keeps beside them.
-    return {name: getattr(snapshot, name) for name in snapshot.__dataclass_fields__}
-
-
 def _with_status(held: Snapshot, status: Status) -> Snapshot:
-    renewed = Snapshot(**{**_fields(held), "status": status})  # type: ignore[arg-type]
+    renewed = replace(held, status=status)
     for name in ("closed", "alerts", "severities", "severities_by_build"):
         if name in vars(held):
             vars(renewed)[name] = vars(held)[name]
     return renewed
-

@@ -27,7 +27,7 @@ class LiveTable:
         store: Where the table is.
         contract: The table; one of those with a row per result, which fit into memory.
         job_id: The job.
-        kept: What is kept of rows; the key and the epoch have to be in it. All of them if not given.
+        kept: What is kept of rows, the key and the epoch among it; all if not given.
     """
 
     def __init__(

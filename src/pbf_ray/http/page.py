@@ -31,7 +31,7 @@ _NOT_BUILT: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>pbf_ray</title></head><body>
 <h1>The web page was not built</h1>
 <p>This server has the API alone, under <a href="/api/v1/openapi.json">/api/v1</a>.</p>
-<p><code>make web</code> builds the page (it needs Node.js and npm); then start the server again.</p>
+<p><code>make web</code> builds the page (with Node.js and npm); then start the server again.</p>
 </body></html>
 """
 

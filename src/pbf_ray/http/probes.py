@@ -11,7 +11,7 @@ from pbf_ray.http.answers import json_bytes
 from pbf_ray.http.state import state_of
 from pbf_ray.jobs.status import prometheus_text
 
-__all__ = ["router"]
+__all__ = ["healthz", "metrics", "readyz", "router"]
 
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -18,6 +18,7 @@ from pbf_ray.http.decisions import Decisions
 from pbf_ray.http.fleet import Fleet
 from pbf_ray.http.inbox import Inbox
 from pbf_ray.http.layer_rows import layer_columns
+from pbf_ray.http.ledger import open_ledger
 from pbf_ray.http.live_results import LiveResults
 from pbf_ray.http.machines import MachineNames
 from pbf_ray.http.pipeline import pipeline_plain
@@ -28,14 +29,10 @@ from pbf_ray.http.snapshot import Snapshot
 from pbf_ray.http.tokens import Tokens
 from pbf_ray.http.values import plain_rows
 from pbf_ray.jobs.status import JobStatus, job_status
-from pbf_ray.storage.auditledger import AuditLedger
 from pbf_ray.storage.layout import JobStores
 from pbf_ray.streaming.status import read_status
 
-__all__ = ["LEDGER_FILE", "Queries"]
-
-LEDGER_FILE: Final = "http.sqlite"
-"""Tokens, acknowledgements and decisions, in the folder of the job's embedded stores."""
+__all__ = ["Queries"]
 
 _FIRST_LAYER: Final = -(2**31)
 _LAST_LAYER: Final = 2**31 - 1
@@ -75,7 +72,7 @@ class Queries:
         self.settings = settings
         self.job_id = settings.job.name
         self.results = LiveResults(settings, stores=stores, clock=clock)
-        self.ledger = AuditLedger(settings.stores_root / LEDGER_FILE)
+        self.ledger = open_ledger(settings)
         self.decisions = Decisions(self.ledger, self.job_id)
         self.tokens = Tokens(self.ledger)
         self.machine_names = MachineNames(settings.http.machine_pattern)
@@ -129,9 +126,7 @@ class Queries:
         fleet = self.fleet()
         return {**fleet.build(build_id), "sensors": fleet.sensors(build_id)}
 
-    def layers(
-        self, build_id: str, first: int | None = None, last: int | None = None
-    ) -> pa.Table:
+    def layers(self, build_id: str, first: int | None = None, last: int | None = None) -> pa.Table:
         """The layers of a build, as ``LAYER_COLUMNS``."""
         snapshot = self._known(build_id)
         return layer_columns(
@@ -212,27 +207,22 @@ class Queries:
             max_rows=self.settings.http.max_series_rows,
         )
 
-    def anomalies(
-        self, wanted: RecordFilter, limit: int, cursor: str | None
-    ) -> dict[str, Any]:
+    def anomalies(self, wanted: RecordFilter, limit: int, cursor: str | None) -> dict[str, Any]:
         """A page of anomalies, newest first."""
-        return self._records(self.snapshot().anomalies, wanted, _ANOMALY, limit, cursor)
+        rows = self.snapshot().anomalies
+        return self._records("anomalies", rows, wanted, _ANOMALY, limit, cursor)
 
-    def late_records(
-        self, wanted: RecordFilter, limit: int, cursor: str | None
-    ) -> dict[str, Any]:
+    def late_records(self, wanted: RecordFilter, limit: int, cursor: str | None) -> dict[str, Any]:
         """A page of late records, newest first."""
-        return self._records(self.snapshot().late_records, wanted, _LATE, limit, cursor)
+        return self._records("late", self.snapshot().late_records, wanted, _LATE, limit, cursor)
 
-    def dead_letters(
-        self, wanted: RecordFilter, limit: int, cursor: str | None
-    ) -> dict[str, Any]:
+    def dead_letters(self, wanted: RecordFilter, limit: int, cursor: str | None) -> dict[str, Any]:
         """A page of dead letters, newest first, and how many there are by reason."""
         rows = self.snapshot().dead_letters
         time = "processing_timestamp"
         chosen = select_records(rows, wanted, self.machine_names, time=time)
         items, following = page_of(
-            chosen, wanted, time=time, limit=limit, cursor=cursor, columns=_DEAD
+            chosen, wanted, name="dead", time=time, limit=limit, cursor=cursor, columns=_DEAD
         )
         counted = chosen.group_by("reason").aggregate([([], "count_all")]).to_pylist()
         reasons = {row["reason"]: row["count_all"] for row in counted}
@@ -245,6 +235,7 @@ class Queries:
 
     def _records(
         self,
+        name: str,
         rows: pa.Table,
         wanted: RecordFilter,
         columns: tuple[str, ...],
@@ -253,7 +244,7 @@ class Queries:
     ) -> dict[str, Any]:
         chosen = select_records(rows, wanted, self.machine_names, time="timestamp")
         items, following = page_of(
-            chosen, wanted, time="timestamp", limit=limit, cursor=cursor, columns=columns
+            chosen, wanted, name=name, time="timestamp", limit=limit, cursor=cursor, columns=columns
         )
         for item in items:
             sensor = item["sensor_id"]
@@ -316,5 +307,3 @@ class Queries:
         """Let go of stores and files."""
         self.results.close()
         self.ledger.close()
-
-

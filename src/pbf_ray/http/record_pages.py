@@ -95,6 +95,7 @@ def page_of(
     rows: pa.Table,
     wanted: RecordFilter,
     *,
+    name: str,
     time: str,
     limit: int,
     cursor: str | None,
@@ -105,12 +106,13 @@ def page_of(
     Args:
         rows: Selected rows, by falling ``time`` and rising key; nulls of ``time`` last.
         wanted: The filter that selected them.
+        name: Of the list, for its cursors.
         time: The column that they are ordered by.
         limit: At most so many.
         cursor: Where the page before ended.
         columns: The columns of the items.
     """
-    filters = {**asdict(wanted), "order": time}
+    filters = {**asdict(wanted), "list": name}
     floats = pa.types.is_floating(rows.schema.field(time).type)
     if cursor is not None:
         at, key = decode_cursor(cursor, filters, ((float, int) if floats else int, str))
@@ -124,7 +126,7 @@ def page_of(
     return plain_rows(page.select(columns)), following
 
 
-def _behind(rows: pa.Table, time: str, at: float | int | None, key: str) -> Any:
+def _behind(rows: pa.Table, time: str, at: float | None, key: str) -> Any:
     kind = rows.schema.field(time).type
     column = pc.field(time)
     later_key = pc.field(_KEY) > key
@@ -140,4 +142,3 @@ def _moment(rows: pa.Table, time: str, seconds: float) -> pa.Scalar:
     if pa.types.is_floating(kind):
         return pa.scalar(seconds, kind)
     return pa.scalar(round(seconds * 1e6), pa.int64()).cast(kind)
-

@@ -62,6 +62,7 @@ class SecurityHeaders:
         self._hosts = frozenset(host.lower() for host in hosts) | _LOCAL_NAMES if hosts else None
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 421."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -102,6 +103,7 @@ class Authentication:
         self._required = required
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its caller, or answer 401."""
         if scope["type"] != "http" or not _protected(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -145,6 +147,7 @@ class needs:  # noqa: N801 - reads as a word in routes
         self._scope: Scope = scope
 
     async def __call__(self, request: Request) -> Caller:
+        """The caller, or answer 403."""
         caller = caller_of(request)
         if not caller.may(self._scope):
             raise ProblemError(

@@ -87,9 +87,7 @@ class Snapshot:
         for row in grouped.to_pylist():
             if row["build_id"] is None or row["layer"] is None:
                 continue
-            place = counts.setdefault(
-                (row["build_id"], row["layer"]), dict.fromkeys(SEVERITIES, 0)
-            )
+            place = counts.setdefault((row["build_id"], row["layer"]), dict.fromkeys(SEVERITIES, 0))
             place[row["severity"]] = place.get(row["severity"], 0) + row["count_all"]
         return counts
 

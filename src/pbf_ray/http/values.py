@@ -33,5 +33,5 @@ def _plain(column: pa.ChunkedArray) -> list[Any]:
     if pa.types.is_floating(kind) and not column.null_count:
         numbers: list[Any] = column.to_numpy().astype(np.float64).tolist()
         return numbers
-    listed = column.to_pylist()
-    return listed
+    values: list[Any] = column.to_pylist()
+    return values

@@ -204,7 +204,8 @@ class AuditLedger:
 
 
 def _entry(row: Sequence[Any]) -> LedgerEntry:
-    return LedgerEntry(*row[:5], json.loads(row[5]), row[6])
+    seq, at, by, action, subject, detail, digest = row
+    return LedgerEntry(seq, at, by, action, subject, json.loads(detail), digest)
 
 
 def _digest(before: str, *parts: object) -> str:

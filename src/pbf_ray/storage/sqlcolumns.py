@@ -104,7 +104,9 @@ def conditions_sql(where: Sequence[Condition], schema: pa.Schema) -> tuple[str, 
         name = quote_identifier(condition.column)
         field = schema.field(condition.column)
         many = condition.value if condition.comparison == "in" else [condition.value]
-        column = pa.table([pa.array(many, field.type)], schema=pa.schema([field.with_nullable(True)]))
+        column = pa.table(
+            [pa.array(many, field.type)], schema=pa.schema([field.with_nullable(True)])
+        )
         bound = encode(column)[0] if many else []
         if condition.comparison == "in":
             parts.append(f"{name} IN ({', '.join('?' * len(bound))})")

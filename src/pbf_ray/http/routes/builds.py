@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from pbf_ray.batch.builds.vectors import vectors_of
 from pbf_ray.http.answers import ARROW_STREAM, accepts, arrow_bytes, json_bytes
-from pbf_ray.http.models import (
+from pbf_ray.http.models.builds import (
     BuildItem,
     BuildPage,
     ColumnarRows,
@@ -29,7 +29,7 @@ from pbf_ray.http.state import state_of
 from pbf_ray.http.values import plain_columns
 from pbf_ray.http.vector_bytes import vectors_binary, vectors_plain
 
-__all__ = ["router"]
+__all__ = ["build", "builds", "layer_of_build", "layers", "machines", "plan", "router", "vectors"]
 
 VECTORS: Final = "application/vnd.pbf-ray.vectors"
 

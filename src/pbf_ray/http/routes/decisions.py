@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pbf_ray.http.answers import json_bytes
 from pbf_ray.http.cursor import decode_cursor, encode_cursor
 from pbf_ray.http.inbox import AlertState
-from pbf_ray.http.models import (
+from pbf_ray.http.models.decisions import (
     Acknowledgement,
     AlertItem,
     AlertPage,
@@ -24,7 +24,7 @@ from pbf_ray.http.security import needs
 from pbf_ray.http.state import state_of
 from pbf_ray.http.tokens import Caller
 
-__all__ = ["router"]
+__all__ = ["acknowledge", "alerts", "audit", "decide", "decisions", "router"]
 
 Decider = Annotated[Caller, Depends(needs("decide"))]
 Admin = Annotated[Caller, Depends(needs("admin"))]
@@ -60,9 +60,7 @@ def alerts(
     )
 
 
-@router.post(
-    "/alerts/{alert_id}/acknowledge", responses=answers(AlertItem, 404, 415, changes=True)
-)
+@router.post("/alerts/{alert_id}/acknowledge", responses=answers(AlertItem, 404, 415, changes=True))
 def acknowledge(
     request: Request,
     alert_id: Annotated[str, Path(min_length=1, max_length=64)],

@@ -8,7 +8,7 @@ from fastapi import Path, Query
 from pydantic import StringConstraints
 
 from pbf_ray.http.answers import ARROW_STREAM
-from pbf_ray.http.models import Problem
+from pbf_ray.http.models.base import Problem
 from pbf_ray.http.problems import PROBLEM_JSON
 
 __all__ = [
@@ -37,9 +37,7 @@ Moment = Annotated[
     Query(ge=_YEAR_1_S, le=_YEAR_9999_S, description="s since 1970-01-01 UTC", allow_inf_nan=False),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000)]
-Cursor = Annotated[
-    str | None, Query(max_length=4096, description="next_cursor of the page before")
-]
+Cursor = Annotated[str | None, Query(max_length=4096, description="next_cursor of the page before")]
 SeverityName = Annotated[Literal["critical", "warning", "info"] | None, Query()]
 
 
@@ -67,6 +65,8 @@ def answers(
     for code in (400, 401, 403, 413, 421, 422, 429, 500, 503, *problems):
         found[code] = {
             "description": "A problem",
-            "content": {PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
+            "content": {
+                PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
+            },
         }
     return found

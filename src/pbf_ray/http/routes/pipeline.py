@@ -11,14 +11,14 @@ from fastapi.responses import StreamingResponse
 
 from pbf_ray.http.answers import json_bytes
 from pbf_ray.http.events import event_stream
-from pbf_ray.http.models import About, Pipeline
+from pbf_ray.http.models.pipeline import About, Pipeline
 from pbf_ray.http.problems import ProblemError
 from pbf_ray.http.routes.parameters import answers
 from pbf_ray.http.security import caller_of
 from pbf_ray.http.series import SERIES_FIELDS
 from pbf_ray.http.state import state_of
 
-__all__ = ["router"]
+__all__ = ["about", "events", "pipeline", "router"]
 
 router: Final = APIRouter(tags=["pipeline"])
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request, Response
 
 from pbf_ray.http.answers import json_bytes
-from pbf_ray.http.models import AnomalyPage, DeadLetterPage, LatePage, SeriesList
+from pbf_ray.http.models.records import AnomalyPage, DeadLetterPage, LatePage, SeriesList
 from pbf_ray.http.problems import ProblemError
 from pbf_ray.http.record_pages import RecordFilter
 from pbf_ray.http.routes.parameters import (
@@ -22,7 +22,7 @@ from pbf_ray.http.routes.parameters import (
 from pbf_ray.http.series import SeriesRequest
 from pbf_ray.http.state import state_of
 
-__all__ = ["router"]
+__all__ = ["anomalies", "dead_letters", "late_records", "router", "series"]
 
 _INT32: Final = 2**31 - 1
 

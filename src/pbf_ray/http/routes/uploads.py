@@ -14,13 +14,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from pbf_ray.http.answers import json_bytes
-from pbf_ray.http.models import ScoreRequest, ScoreResult
+from pbf_ray.http.models.work import ScoreRequest, ScoreResult
 from pbf_ray.http.parsing import parse_lines
 from pbf_ray.http.problems import ProblemError
 from pbf_ray.http.routes.parameters import answers
 from pbf_ray.http.state import state_of
 
-__all__ = ["router"]
+__all__ = ["parse", "router", "score"]
 
 NDJSON: Final = "application/x-ndjson"
 
@@ -52,9 +52,7 @@ _PARSED: Final[dict[int | str, dict[str, Any]]] = {
 _FILE: Final = {
     "requestBody": {
         "required": True,
-        "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-        },
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
@@ -92,7 +90,7 @@ async def parse(
 
 
 async def _receive(request: Request, path: Path) -> None:
-    with path.open("wb") as file:  # noqa: ASYNC230 - blocks no longer than memory does
+    with path.open("wb") as file:
         async for chunk in request.stream():
             await asyncio.to_thread(file.write, chunk)
 
