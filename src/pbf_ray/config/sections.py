@@ -28,7 +28,6 @@ __all__ = [
     "CheckpointSettings",
     "JobSettings",
     "KafkaSettings",
-    "RaySettings",
     "RulesSettings",
     "StreamSettings",
     "WorkersSettings",
@@ -305,18 +304,6 @@ class WorkersSettings(Section):
                 f"windows should be at most buckets ({self.buckets}), for each owns at least one"
             )
         return self
-
-
-class RaySettings(Section):
-    """Which Ray the job runs on."""
-
-    address: str | None = Field(
-        default=None, description="address of a running cluster; a local Ray is started if not set"
-    )
-    object_store_mb: Annotated[PositiveCount, Field(ge=75)] | None = Field(
-        default=256, description="object store of a local Ray, MB"
-    )
-    token_path: FilePath | None = Field(default=None, description="file with the cluster's token")
 
 
 class BuildsSettings(Section):

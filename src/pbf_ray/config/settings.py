@@ -13,6 +13,7 @@ from pbf_ray.config import stores as store_sections
 from pbf_ray.config.fields import Section
 from pbf_ray.config.http import HttpSettings
 from pbf_ray.config.problems import invalid_value, unknown_key
+from pbf_ray.config.ray_cluster import RaySettings
 from pbf_ray.logs import looks_secret
 
 __all__ = ["MASK", "OPEN_PREFIX", "Settings", "describe", "environment_names", "known_keys"]
@@ -38,7 +39,7 @@ class Settings(Section):
     consumer: kafka_clients.ConsumerSettings = Field(default_factory=kafka_clients.ConsumerSettings)
     stream: sections.StreamSettings = Field(default_factory=sections.StreamSettings)
     workers: sections.WorkersSettings = Field(default_factory=sections.WorkersSettings)
-    ray: sections.RaySettings = Field(default_factory=sections.RaySettings)
+    ray: RaySettings = Field(default_factory=RaySettings)
     spark: pipelines.SparkSettings = Field(default_factory=pipelines.SparkSettings)
     batch: pipelines.BatchSettings = Field(default_factory=pipelines.BatchSettings)
     builds: sections.BuildsSettings = Field(default_factory=sections.BuildsSettings)
@@ -175,7 +176,7 @@ def describe(key: str) -> str:
 
 
 def environment_names() -> dict[str, str]:
-    """Variables of the replaced pipeline: their name, and the dotted key that each sets."""
+    """Variables of the replaced pipeline and of Ray: their name, and the key that each sets."""
     names: dict[str, str] = {}
     for section, section_field in Settings.model_fields.items():
         for key, field in _section_type(section_field.annotation).model_fields.items():

@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pbf_ray.engine.placement import Node
+from pbf_ray.errors import PbfRayError
 from pbf_ray.logs import adopt_library_loggers
 
-__all__ = ["connect", "disconnect"]
+__all__ = ["connect", "disconnect", "living_nodes"]
 
 NAMESPACE = "pbf_ray"
 
@@ -35,13 +37,17 @@ def connect(
     Args:
         address: ``"auto"`` or ``host:port`` of a running cluster; None starts a local one that
             ends with this process.
-        token_path: File of the token; made for a local cluster if it is missing.
+        token_path: File of the token; made for a local cluster if it is missing. For a running
+            cluster one that is missing is left to Ray, which looks in the home folder.
         cpus_needed: CPU shares that the actors will ask for.
         object_store_mb: Size of the object store of a local cluster.
         forward_logs: Show the workers' logs here.
 
     Returns:
         Whether this call connected (and ``disconnect`` is to be called).
+
+    Raises:
+        PbfRayError: No cluster answers at the address, or it refuses the token.
     """
     if "ray" not in sys.modules:
         _authenticate(token_path, local=address is None)
@@ -65,7 +71,7 @@ def connect(
             **common,
         )
     else:
-        ray.init(address=address, **common)
+        _join(address, common)
     adopt_library_loggers()
     return True
 
@@ -77,10 +83,43 @@ def disconnect() -> None:
     ray.shutdown()
 
 
+def living_nodes() -> list[Node]:
+    """The nodes of the cluster that this process is connected to."""
+    import ray
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [
+        Node(
+            node["NodeID"],
+            node["Resources"].get("CPU", 0.0),
+            frozenset(map(str, node["Resources"])),
+        )
+        for node in nodes
+        if node["Alive"]
+    ]
+
+
+def _join(address: str, options: dict[str, Any]) -> None:
+    import ray
+
+    try:
+        ray.init(address=address, **options)
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise PbfRayError(
+            f"no Ray cluster can be joined at {address}: {lines[0] if lines else error!r}",
+            advice="run this on a node of the cluster (or through ray job submit), with "
+            "RAY_AUTH_MODE=token and the token of the cluster in ray.token_path",
+            address=address,
+        ) from error
+
+
 def _authenticate(token_path: Path, *, local: bool) -> None:
     if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
         return
     if "RAY_AUTH_TOKEN" in os.environ:
+        return
+    if not local and not token_path.exists():
         return
     path = os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token_path.absolute()))
     if local:

@@ -8,7 +8,10 @@ from typing import Any, TypeVar
 
 import ray
 from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pbf_ray.engine.cluster import living_nodes
+from pbf_ray.engine.placement import Placement
 from pbf_ray.engine.reader_actor import ReaderActor
 from pbf_ray.engine.spec import StreamSpec
 from pbf_ray.engine.window_actor import WindowActor
@@ -46,6 +49,7 @@ class RayCrew:
         self._spec = spec
         self._run = run
         self._births = 0
+        self._placement = Placement()
         self.readers = spec.readers
         self.windows = spec.windows
         self._reader_actors = [self._reader(number) for number in range(spec.readers)]
@@ -115,13 +119,24 @@ class RayCrew:
 
     def _reader(self, number: int) -> Any:
         return ReaderActor.options(
-            name=self._name("reader", number), num_cpus=self._spec.reader_cpus
+            name=self._name("reader", number),
+            num_cpus=self._spec.reader_cpus,
+            scheduling_strategy=self._where("reader", number),
         ).remote(self._spec, number)
 
     def _window(self, number: int) -> Any:
         return WindowActor.options(
-            name=self._name("window", number), num_cpus=self._spec.window_cpus
+            name=self._name("window", number),
+            num_cpus=self._spec.window_cpus,
+            scheduling_strategy=self._where("window", number),
         ).remote(self._spec, number)
+
+    def _where(self, kind: str, number: int) -> Any:
+        node = self._placement.choose(kind, number, living_nodes())
+        if node is None:
+            return "SPREAD"
+        # A wish: another job may have filled the node, or it dies before the worker is there.
+        return NodeAffinitySchedulingStrategy(node, soft=True, _spill_on_unavailable=True)
 
     def _name(self, kind: str, number: int) -> str:
         # The name of a dead actor is free only after a while, so each birth has its own.

@@ -39,6 +39,7 @@ class StreamSpec:
         buckets: Hash buckets.
         reader_cpus: CPU share that Ray reserves for a reader.
         window_cpus: CPU share that Ray reserves for a window actor.
+        coordinator_resource: Custom resource of the node that the coordinator goes to.
         copies: Where copies of dead letters and late records go.
         report_every_s: Seconds between two lines in the log.
         metrics_file: For the textfile collector of node_exporter.
@@ -65,6 +66,7 @@ class StreamSpec:
     buckets: int = 64
     reader_cpus: float = 0.5
     window_cpus: float = 0.5
+    coordinator_resource: str = "pbf_head"
     copies: CopyTopics = field(default_factory=CopyTopics)
     report_every_s: float = 30.0
     metrics_file: Path | None = None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from typing import Any
+from typing import Any, Final
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from pbf_ray.engine.cluster import living_nodes
 from pbf_ray.engine.coordinator import CoordinatorActor
 from pbf_ray.engine.spec import StreamSpec
 from pbf_ray.errors import PbfRayError, WorkersLostError
@@ -19,6 +20,9 @@ from pbf_ray.streaming.progress import Progress
 __all__ = ["Supervisor"]
 
 _log = get_logger(__name__)
+
+_TRACE: Final = 0.001
+"""Of the custom resource: a mark of where to be, which many jobs share."""
 
 
 class Supervisor:
@@ -98,8 +102,11 @@ class Supervisor:
             ray.kill(self._coordinator)
 
     def _born(self) -> Any:
+        resource = self._spec.coordinator_resource
+        marked = any(resource in node.resources for node in living_nodes())
         coordinator = CoordinatorActor.options(
-            name=f"{self._spec.job_id}/coordinator/{secrets.token_hex(4)}"
+            name=f"{self._spec.job_id}/coordinator/{secrets.token_hex(4)}",
+            resources={resource: _TRACE} if marked else {},
         ).remote(self._spec)
         for request in self._requests:
             getattr(coordinator, request).remote()

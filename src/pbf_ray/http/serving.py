@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pbf_ray.config import Settings
 from pbf_ray.engine.cluster import connect, disconnect
 from pbf_ray.errors import PbfRayError
+from pbf_ray.jobs.shared_folders import require_shared_by_nodes, serve_folders
 
 __all__ = ["Serving", "serve_results"]
 
@@ -39,7 +40,8 @@ def serve_results(settings: Settings) -> Serving:
     """Serve the results of a job on ``http.host`` and ``http.port``; returns when it answers.
 
     Raises:
-        PbfRayError: The address is taken or cannot be used.
+        PbfRayError: The address is taken or cannot be used, or the cluster cannot be joined.
+        SettingError: Replicas on several machines would need files of one.
     """
     http = settings.http
     port = _usable_port(http.host, http.port)
@@ -50,6 +52,12 @@ def serve_results(settings: Settings) -> Serving:
         object_store_mb=settings.ray.object_store_mb,
         forward_logs=False,
     )
+    try:
+        require_shared_by_nodes(serve_folders(settings), settings)
+    except BaseException:
+        if owns_ray:
+            disconnect()
+        raise
     # Ray reads how to authenticate when it is imported: not before connect has said so.
     from pbf_ray.http import deployment
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pbf_ray.config import Settings
+from pbf_ray.jobs.shared_folders import FolderUse, require_shared_by_nodes
 
 if TYPE_CHECKING:
     from pbf_ray.batch.builds import Engine
@@ -21,13 +22,20 @@ __all__ = ["quality_engine", "task_engine"]
 
 
 @contextmanager
-def task_engine(settings: Settings, name: str, *, purpose: str) -> Iterator[Engine]:
+def task_engine(
+    settings: Settings, name: str, *, purpose: str, folders: Iterable[FolderUse] = ()
+) -> Iterator[Engine]:
     """An engine that does tasks; what was started for it is ended with it.
 
     Args:
         settings: Those of ``ray`` and ``spark`` count.
         name: ``"ray"``, ``"local"`` or ``"spark"``.
         purpose: What Spark calls it, behind its name for the application.
+        folders: What the work will read and write.
+
+    Raises:
+        SettingError: A folder is of one machine, and Ray has several.
+        PbfRayError: The cluster cannot be joined.
     """
     if name == "local":
         from pbf_ray.batch.local import LocalEngine
@@ -39,19 +47,22 @@ def task_engine(settings: Settings, name: str, *, purpose: str) -> Iterator[Engi
         with _spark(settings, purpose) as session:
             yield SparkEngine(session)
     else:
-        with _ray(settings):
+        with _ray(settings, folders):
             from pbf_ray.batch.ray import RayEngine
 
             yield RayEngine()
 
 
 @contextmanager
-def quality_engine(settings: Settings, name: str) -> Iterator[QualityEngine]:
+def quality_engine(
+    settings: Settings, name: str, *, folders: Iterable[FolderUse] = ()
+) -> Iterator[QualityEngine]:
     """An engine for the batch form of the main job; as ``task_engine``.
 
     Args:
         settings: Those of ``ray`` and ``spark`` count.
         name: ``"ray"``, ``"local"`` or ``"spark"``.
+        folders: What the work will read and write.
     """
     if name == "spark":
         from pbf_ray.batch.spark import SparkQuality
@@ -61,7 +72,7 @@ def quality_engine(settings: Settings, name: str) -> Iterator[QualityEngine]:
         return
     from pbf_ray.batch.quality import TaskQuality
 
-    with task_engine(settings, name, purpose="quality") as engine:
+    with task_engine(settings, name, purpose="quality", folders=folders) as engine:
         yield TaskQuality(engine)
 
 
@@ -77,7 +88,7 @@ def _spark(settings: Settings, purpose: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _ray(settings: Settings) -> Iterator[None]:
+def _ray(settings: Settings, folders: Iterable[FolderUse]) -> Iterator[None]:
     from pbf_ray.engine.cluster import connect, disconnect
 
     own = _token_folder() if settings.ray.address is None else settings.stores_root
@@ -89,6 +100,7 @@ def _ray(settings: Settings) -> Iterator[None]:
         forward_logs=False,
     )
     try:
+        require_shared_by_nodes(folders, settings)
         yield
     finally:
         if connected:

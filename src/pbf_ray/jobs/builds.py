@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pbf_ray.config import Settings
 from pbf_ray.jobs.batch_engines import task_engine
+from pbf_ray.jobs.shared_folders import batch_folders
 
 if TYPE_CHECKING:
     from pbf_ray.batch.builds import BuildsProgress
@@ -85,7 +86,10 @@ class BuildsJob:
 
         began_s = time.monotonic()
         builds = self._settings.builds
-        with task_engine(self._settings, builds.engine, purpose="builds") as engine:
+        folders = list(batch_folders(paths, output))
+        with task_engine(
+            self._settings, builds.engine, purpose="builds", folders=folders
+        ) as engine:
             parsed = parse_builds(
                 paths,
                 output,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pbf_ray.config import Settings
 from pbf_ray.errors import SettingError
 from pbf_ray.jobs.batch_engines import quality_engine
+from pbf_ray.jobs.shared_folders import batch_folders
 from pbf_ray.jobs.stream import load_profile
 from pbf_ray.monitoring.rules import RuleProfile
 
@@ -98,7 +99,8 @@ class QualityJob:
 
         began_s = time.monotonic()
         settings = self._settings
-        with quality_engine(settings, settings.batch.engine) as engine:
+        folders = list(batch_folders(inputs, output))
+        with quality_engine(settings, settings.batch.engine, folders=folders) as engine:
             made = run_quality(
                 inputs,
                 output,

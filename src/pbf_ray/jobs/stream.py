@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pbf_ray.config import Settings
 from pbf_ray.jobs.results import Results
+from pbf_ray.jobs.shared_folders import require_shared_by_nodes, stream_folders
 from pbf_ray.jobs.stores import job_stores
 from pbf_ray.monitoring.rules import DEFAULT_PROFILE, RuleProfile
 from pbf_ray.storage.base import Sink
@@ -124,7 +125,9 @@ class StreamJob:
 
         Raises:
             StoreError: If a store cannot be used.
-            SettingError: If a setting does not fit.
+            SettingError: If a setting does not fit, or names a folder of one machine on a cluster
+                of several.
+            PbfRayError: If the cluster cannot be joined.
         """
         if self._thread is not None:
             raise RuntimeError("the job is started already; make a new StreamJob to run it again")
@@ -144,7 +147,12 @@ class StreamJob:
             object_store_mb=settings.ray.object_store_mb,
             forward_logs=self._forward_logs,
         )
-        self._supervisor = Supervisor(self._spec(stores))
+        try:
+            require_shared_by_nodes(stream_folders(settings), settings)
+            self._supervisor = Supervisor(self._spec(stores))
+        except BaseException:
+            self.close()
+            raise
         self._thread = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         self._thread.start()
         return self
@@ -291,6 +299,7 @@ class StreamJob:
                 epoch_max_rows=stream.epoch_max_rows,
                 max_in_flight=stream.max_epochs_in_flight,
                 broker_patience_s=settings.kafka.connect_timeout_s,
+                start_patience_s=settings.ray.start_timeout_s,
                 max_restarts=workers.max_restarts,
                 store_patience_s=settings.stores.retry_s,
             ),
@@ -299,6 +308,7 @@ class StreamJob:
             buckets=workers.buckets,
             reader_cpus=workers.reader_cpus,
             window_cpus=workers.window_cpus,
+            coordinator_resource=settings.ray.coordinator_resource,
             copies=copy_topics(settings),
             report_every_s=stream.report_every_s,
             metrics_file=stream.metrics_file,

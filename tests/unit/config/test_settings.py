@@ -200,7 +200,7 @@ def test_every_setting_is_described() -> None:
     assert [key for key in known_keys() if not describe(key)] == []
 
 
-def test_environment_names_of_the_replaced_pipeline() -> None:
+def test_environment_names_of_the_replaced_pipeline_and_of_ray() -> None:
     names = environment_names()
     assert {
         "KAFKA_BOOTSTRAP_SERVERS", "POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB",
@@ -211,7 +211,7 @@ def test_environment_names_of_the_replaced_pipeline() -> None:
         "AWS_REGION", "AWS_S3_BUCKET", "SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER",
         "SNOWFLAKE_PASSWORD", "SNOWFLAKE_WAREHOUSE", "SNOWFLAKE_DATABASE", "SNOWFLAKE_SCHEMA",
         "SNOWFLAKE_ROLE", "GCP_PROJECT_ID", "GCP_CREDENTIALS_PATH", "BIGQUERY_DATASET",
-        "BIGQUERY_LOCATION", "MONGODB_ATLAS_CONNECTION_STRING", "MONGODB_ATLAS_DB",
+        "BIGQUERY_LOCATION", "MONGODB_ATLAS_CONNECTION_STRING", "MONGODB_ATLAS_DB", "RAY_ADDRESS",
     } == set(names)  # fmt: skip
     assert set(names.values()) <= set(known_keys())
 
