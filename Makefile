@@ -17,7 +17,7 @@ SHARED_OUT := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-re
 SOURCES := src tests examples benchmarks docs deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services demo test check lint unit bench chaos soak fuzz property wheel docs lock clean
+.PHONY: help setup services demo test check lint unit bench chaos cluster soak fuzz property wheel docs lock clean
 
 help: ## What there is (this)
 	@echo "pbf_ray: from Kafka to layer quality on Ray. First: make demo"
@@ -80,6 +80,9 @@ bench: setup ## Run the benchmarks; they write benchmarks/results/*.json
 
 chaos: setup services ## Kill workers and brokers at random instants, for longer than the tests
 	@$(PY) -m pytest tests/chaos --capture=no --timeout=3600 $(ARGS)
+
+cluster: setup services ## The main job on machines of namespaces, by ray up through SSH (root, sshd, rsync)
+	@$(PY) -m pytest tests/cluster --timeout=1800 $(ARGS)
 
 soak: setup services ## 5 million records through a bounded run: counts, books, flat memory
 	@$(PY) -m pytest tests/soak --capture=no --timeout=14400 $(ARGS)

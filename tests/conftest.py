@@ -37,10 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     A Ray that one test started lives to the end of the session: no unit test is to see it.
     """
     for item in items:
-        if _folder(item) in {"integration", "chaos", "soak"}:
+        if _folder(item) in {"integration", "chaos", "cluster", "soak"}:
             item.add_marker(pytest.mark.integration)
             item.add_marker(pytest.mark.slow)
-    order = ("unit", "frame", "conformance", "integration", "chaos", "soak")
+    order = ("unit", "frame", "conformance", "integration", "chaos", "cluster", "soak")
     items.sort(key=lambda item: order.index(_folder(item)))
 
 

@@ -29,7 +29,7 @@ def read(name: str) -> dict[str, Any]:
 
 def started(command: str) -> dict[str, Any]:
     """The options of a ``ray start``, parsed by Ray's own command."""
-    words = shlex.split(command.partition("/ray start ")[2])
+    words = shlex.split(command.partition("/ray start ")[2].partition(" && ")[0])
     parsed: dict[str, Any] = start.make_context("start", words, resilient_parsing=False).params
     return parsed
 

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 TARGETS = (
     "help", "setup", "services", "demo", "test", "check", "lint", "unit", "bench", "chaos",
-    "soak", "fuzz", "property", "wheel", "docs", "lock", "clean",
+    "cluster", "soak", "fuzz", "property", "wheel", "docs", "lock", "clean",
 )  # fmt: skip
 
 
