@@ -53,7 +53,8 @@ $(CORE): $(NATIVE) | $(STAMP)
 	@touch $@
 
 services: setup ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
-	@if ! { $(PY) tests/services/fetch.py && $(PY) tests/services/class_archive.py; }; then \
+	@if ! { $(PY) tests/services/fetch.py && $(PY) tests/services/class_archive.py && \
+		$(PY) tests/services/environments.py; }; then \
 		if [ "$$CI" = true ]; then exit 1; fi; \
 		echo "services: going on without; the tests use the embedded broker where it will do"; \
 	fi
