@@ -85,18 +85,19 @@ class TableStatements:
             sequence: Of the epoch; None for rows outside of epochs. A row of a later epoch stays.
             floor: Rows of the job up to this sequence are cleared: they give way.
         """
-        given = dict.fromkeys((column.name for column in self.columns), "NULL")
-        given |= {name: f"s.c{number}" for number, name in enumerate(columns)}
-        if sequence is None:
-            source, mark = f"SELECT * FROM {self._quoted(staged)}", "NULL"
-            newer = "" if changes == "upsert" else None
-        else:
-            source = f"SELECT d.*, {int(sequence)} AS m FROM {self._quoted(staged)} d"
-            mark = "s.m"
-            if changes == "upsert":
-                newer = self._unless_later(given)
-            else:
-                newer = self._if_cleared(given, floor) if floor else None
+        number = "NULL" if sequence is None else str(int(sequence))
+        given = {name: f"s.c{place}" for place, name in enumerate(columns)}
+        extra = [f"CAST({number} AS {self._sequence_type}) AS m"]
+        for place, column in enumerate(self.columns):
+            if column.name not in given:
+                given[column.name] = f"s.n{place}"
+                extra.append(f"CAST(NULL AS {column.sql_type}) AS n{place}")
+        source = f"SELECT d.*, {', '.join(extra)} FROM {self._quoted(staged)} d"
+        newer: str | None = None
+        if changes == "upsert":
+            newer = "" if sequence is None else self._unless_later(given)
+        elif sequence is not None and floor:
+            newer = self._if_cleared(given, floor)
         key = self._quoted(self.contract.key)
         parts = [
             f"MERGE INTO {self._table} t USING ({source}) s ON t.{key} = {given[self.contract.key]}"
@@ -107,11 +108,11 @@ class TableStatements:
                 for name, value in given.items()
                 if name != self.contract.key
             ]
-            changed.append(f"{self._quoted(SEQUENCE)} = {mark}")
+            changed.append(f"{self._quoted(SEQUENCE)} = s.m")
             parts.append(f"WHEN MATCHED{newer} THEN UPDATE SET {', '.join(changed)}")
         into = ", ".join(self._quoted(name) for name in (*given, SEQUENCE))
         parts.append(
-            f"WHEN NOT MATCHED THEN INSERT ({into}) VALUES ({', '.join([*given.values(), mark])})"
+            f"WHEN NOT MATCHED THEN INSERT ({into}) VALUES ({', '.join([*given.values(), 's.m'])})"
         )
         return " ".join(parts)
 
