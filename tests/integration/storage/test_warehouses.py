@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -101,9 +103,6 @@ def test_a_pending_epoch_is_finished_as_it_was_decided_by_a_wider_table(
 ) -> None:
     decided = numbered(SECOND, 3, epoch=7)
 
-    class Died(BaseException):
-        pass
-
     def dies(*_: Any) -> bool:
         raise Died
 
@@ -120,6 +119,55 @@ def test_a_pending_epoch_is_finished_as_it_was_decided_by_a_wider_table(
         assert write(newer, [(wider, numbered(wider, 5, epoch=7))], epoch=7, incarnation=2)
         wanted = decided.append_column(added, pa.nulls(3, pa.string()))
         assert_same_rows(newer.read(wider), wanted, "key")
+
+
+class Died(BaseException):
+    """The end of a process, at a statement."""
+
+
+def dying_at(store: SnowflakeTables, number: int, *, carried_out: bool) -> None:
+    """Let every call of the store end at its n-th statement, before or after it is done."""
+    left = [number]
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            left[0] -= 1
+            if left[0] <= 0 and not (carried_out and left[0] == 0):
+                raise Died
+            answer = real(*given)
+            if left[0] == 0:
+                raise Died
+            return answer
+
+        return call
+
+    for name in ("execute", "rows", "load"):
+        setattr(store._session, name, counted(getattr(store._session, name)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_seeded_statements(
+    store: SnowflakeTables, snowflake_server: SnowflakeServer, tmp_path: Path, seed: int
+) -> None:
+    """Three runs die one after the other somewhere within one epoch; the fourth finishes it."""
+    chance = random.Random(seed)
+    write(store, rows(0), epoch=0)
+    for run in (2, 3, 4):
+        with snowflake_tables(snowflake_server, tmp_path) as other:
+            other.prepare([SECOND, REPLACED])
+            other.claim("job", run)
+            # A commit of two tables is some fifteen statements.
+            dying_at(other, chance.randint(1, 15), carried_out=chance.random() < 0.5)
+            with suppress(Died):
+                write(other, rows(1), epoch=1, incarnation=run)
+    store.claim("job", 5)
+    write(store, rows(1), epoch=1, incarnation=5)
+    assert store.committed_epoch("job") == 1
+    wanted = pa.concat_tables([rows(0)[0][1], rows(1)[0][1]])
+    assert_same_rows(store.read(SECOND), wanted, "key")
+    assert_same_rows(store.read(REPLACED), rows(1)[1][1], "key")
+    store.claim("job", 6)
+    assert store._found("pbf_ray_staged_") == []
 
 
 def test_a_table_of_somebody_else_is_left_alone(store: SnowflakeTables) -> None:
