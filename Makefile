@@ -59,7 +59,7 @@ services: setup ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
 		echo "services: going on without; the tests use the embedded broker where it will do"; \
 	fi
 
-demo: setup ## Run the main job on a simulated machine, nothing else to install
+demo: setup ## Run the main job on simulated machines and serve its results, nothing else to install
 	@$(VENV)/bin/pbf-ray demo $(ARGS)
 
 test: setup services ## Run the whole test suite
