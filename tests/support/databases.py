@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -18,13 +18,21 @@ from pbf_ray.storage.caches.redis import RedisAddress, RedisCache
 from pbf_ray.storage.mongodb.client import MongoAddress
 from pbf_ray.storage.postgres import PostgresStore
 from pbf_ray.storage.postgres_pool import PostgresAddress
+from services.bigquery import BigQueryServer, bigquery_missing
 from services.mongodb import MongoServer, mongodb_missing
 from services.postgres import PostgresServer, postgres_missing
 from services.redis import RedisServer, redis_missing
 from services.seaweedfs import S3Server, s3_server_missing
+from services.snowflake import SnowflakeServer, snowflake_missing
+
+if TYPE_CHECKING:
+    from pbf_ray.storage.warehouses.bigquery import BigQueryTables
+    from pbf_ray.storage.warehouses.snowflake import SnowflakeTables
 
 __all__ = [
     "await_redis_calm",
+    "bigquery_server",
+    "bigquery_tables",
     "database_for",
     "mongo_address",
     "mongodb",
@@ -32,6 +40,7 @@ __all__ = [
     "own_postgres",
     "own_redis_server",
     "own_s3_server",
+    "own_snowflake_server",
     "postgres",
     "postgres_address",
     "postgres_store",
@@ -42,6 +51,8 @@ __all__ = [
     "s3_blobs",
     "s3_server",
     "schema_for",
+    "snowflake_server",
+    "snowflake_tables",
 ]
 
 
@@ -166,6 +177,47 @@ def own_redis_server() -> Iterator[RedisServer]:
     """A Redis of the test's own: it may be stopped, killed, started again."""
     _need("Redis", redis_missing())
     with RedisServer() as server:
+        yield server
+
+
+def snowflake_tables(server: SnowflakeServer, place: Path, **more: Any) -> SnowflakeTables:
+    """The store that lives at a place: a schema of the server's database."""
+    from pbf_ray.storage.warehouses.snowflake import SnowflakeAddress, SnowflakeTables
+
+    schema = f"PLACE_{_mark(place)}".upper()
+    address = SnowflakeAddress(**{**server.settings, "schema": schema, **more})
+    return SnowflakeTables(address)
+
+
+def bigquery_tables(server: BigQueryServer, place: Path, **more: Any) -> BigQueryTables:
+    """The store that lives at a place: a data set of the server's project."""
+    from pbf_ray.storage.warehouses.bigquery import BigQueryAddress, BigQueryTables
+
+    given = {**server.settings, "dataset": f"place_{_mark(place)}", **more}
+    return BigQueryTables(BigQueryAddress(project=given.pop("project_id"), **given))
+
+
+@pytest.fixture(scope="session")
+def snowflake_server() -> Iterator[SnowflakeServer]:
+    """The session's server with Snowflake's protocol: never stopped; tests take a schema each."""
+    _need("fakesnow", snowflake_missing())
+    with SnowflakeServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_snowflake_server() -> Iterator[SnowflakeServer]:
+    """A server of the test's own: it may be stopped, killed, started again."""
+    _need("fakesnow", snowflake_missing())
+    with SnowflakeServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bigquery_server() -> Iterator[BigQueryServer]:
+    """The session's server with BigQuery's protocol: tests take a data set each."""
+    _need("local-bigquery", bigquery_missing())
+    with BigQueryServer() as server:
         yield server
 
 

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -41,7 +41,18 @@ from pbf_ray.errors import FencedError, StoreContentError, StoreError
 from pbf_ray.storage.base import EpochCommit, StagedRows, TableStore
 from pbf_ray.storage.selection import RowSelection
 
-__all__ = ["EVERY_TYPE", "SECOND", "StoreSuite", "assert_same_rows", "fill", "numbered", "tables"]
+__all__ = [
+    "EVERY_TYPE",
+    "SECOND",
+    "StoreSuite",
+    "assert_same_rows",
+    "fill",
+    "numbered",
+    "searching",
+    "stage",
+    "tables",
+    "write",
+]
 
 EVERY_TYPE = TableContract(
     "every_type",
@@ -300,8 +311,30 @@ def _write_until_killed(store: TableStore, first: int, started: Any) -> None:
         started.value = epoch
 
 
+def searching(examples: int) -> settings:
+    """How many examples a test of values tries; the store is one for all of them."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+        ],
+    )
+
+
 class StoreSuite(abc.ABC):
-    """Inherit in a class named ``Test...`` and implement the two abstract methods."""
+    """Inherit in a class named ``Test...`` and implement the two abstract methods.
+
+    Attributes:
+        many_epochs: How many epochs a test commits that wants many.
+        kill_rounds: How often a writer is killed.
+    """
+
+    many_epochs: ClassVar[int] = 40
+    kill_rounds: ClassVar[int] = 3
 
     @abc.abstractmethod
     def open_store(self, place: Path) -> TableStore:
@@ -329,17 +362,12 @@ class StoreSuite(abc.ABC):
 
     # -- values ---------------------------------------------------------------------------
 
-    @settings(
-        max_examples=60,
-        deadline=None,
-        suppress_health_check=[
-            HealthCheck.function_scoped_fixture,
-            HealthCheck.differing_executors,
-            HealthCheck.too_slow,
-        ],
-    )
+    @searching(60)
     @given(table=tables(EVERY_TYPE))
     def test_every_value_survives(self, store: TableStore, table: pa.Table) -> None:
+        self.every_value_survives(store, table)
+
+    def every_value_survives(self, store: TableStore, table: pa.Table) -> None:
         reached = store.committed_epoch("job")
         epoch = 0 if reached is None else reached + 1
         keys = [f"{epoch}/{key}" for key in table["key"].to_pylist()]
@@ -348,19 +376,13 @@ class StoreSuite(abc.ABC):
         read = store.read(EVERY_TYPE)
         assert_same_rows(read.filter(pc.equal(read["epoch"], epoch)), table, "key")
 
-    @settings(
-        max_examples=15,
-        deadline=None,
-        suppress_health_check=[
-            HealthCheck.function_scoped_fixture,
-            HealthCheck.differing_executors,
-            HealthCheck.too_slow,
-            HealthCheck.data_too_large,
-        ],
-    )
+    @searching(15)
     @given(data=st.data())
     @example(data=None)
     def test_output_tables_survive(self, store: TableStore, data: Any) -> None:
+        self.output_tables_survive(store, data)
+
+    def output_tables_survive(self, store: TableStore, data: Any) -> None:
         store.prepare(_APPENDED)
         store.claim("job", 1)
         reached = store.committed_epoch("job")
@@ -535,7 +557,7 @@ class StoreSuite(abc.ABC):
         assert store.count(SECOND) == rows
 
     def test_of_two_writers_one_wins_each_epoch(self, store: TableStore) -> None:
-        epochs = 25
+        epochs = self.many_epochs * 5 // 8
         context = multiprocessing.get_context("spawn")
         results = context.SimpleQueue()
         writers = [
@@ -559,7 +581,7 @@ class StoreSuite(abc.ABC):
     def test_killed_at_any_instant(self, store: TableStore, place: Path) -> None:
         context = multiprocessing.get_context("spawn")
         committed: int | None = None
-        for round_ in range(3):
+        for round_ in range(self.kill_rounds):
             reached = context.Value("q", -1)
             first = 0 if committed is None else committed + 1
             writer = context.Process(target=_write_until_killed, args=(store, first, reached))
@@ -772,17 +794,12 @@ class StoreSuite(abc.ABC):
 
     # -- rows outside of epochs ---------------------------------------------------------------
 
-    @settings(
-        max_examples=15,
-        deadline=None,
-        suppress_health_check=[
-            HealthCheck.function_scoped_fixture,
-            HealthCheck.differing_executors,
-            HealthCheck.too_slow,
-        ],
-    )
+    @searching(15)
     @given(first=tables(EVERY_TYPE), second=tables(EVERY_TYPE))
     def test_put_writes_by_key(self, store: TableStore, first: pa.Table, second: pa.Table) -> None:
+        self.put_writes_by_key(store, first, second)
+
+    def put_writes_by_key(self, store: TableStore, first: pa.Table, second: pa.Table) -> None:
         """Rows that are there stay ("append") or give way ("upsert"), and twice is once."""
         replacing = replace(EVERY_TYPE, name="replacing", changes="upsert")
         store.prepare([EVERY_TYPE, replacing])
@@ -860,7 +877,7 @@ class StoreSuite(abc.ABC):
     def test_upkeep_keeps_rows_epochs_and_fence(self, store: TableStore) -> None:
         store.claim("job", 2)
         written = []
-        for epoch in range(40):
+        for epoch in range(self.many_epochs):
             table = numbered(EVERY_TYPE, 3, epoch=epoch)
             written.append(table)
             write(store, [(EVERY_TYPE, table)], epoch=epoch, incarnation=2)
@@ -868,10 +885,11 @@ class StoreSuite(abc.ABC):
                 store.maintain()
         store.maintain()
         assert_same_rows(store.read(EVERY_TYPE), pa.concat_tables(written), "key")
-        assert store.committed_epoch("job") == 39
-        assert not write(store, [(EVERY_TYPE, written[7])], epoch=7, incarnation=2)
+        last = self.many_epochs - 1
+        assert store.committed_epoch("job") == last
+        assert not write(store, [(EVERY_TYPE, written[last // 5])], epoch=last // 5, incarnation=2)
         with pytest.raises(FencedError):
-            write(store, [], epoch=40, incarnation=1)
+            write(store, [], epoch=self.many_epochs, incarnation=1)
         store.maintain()
 
     def test_clearing_a_job_removes_its_rows_and_nothing_else(self, store: TableStore) -> None:
