@@ -30,7 +30,7 @@ class Serving:
         """End it: requests that run are answered first."""
         from pbf_ray.http import deployment
 
-        deployment.end()
+        deployment.end(whole=not self.owns_ray)
         if self.owns_ray:
             disconnect()
 
@@ -56,7 +56,7 @@ def serve_results(settings: Settings) -> Serving:
     try:
         deployment.run(settings, port)
     except BaseException:
-        deployment.end()
+        deployment.end(whole=not owns_ray)
         if owns_ray:
             disconnect()
         raise

@@ -52,7 +52,8 @@ def test_a_job_is_seen_live_and_whole_at_its_end(hall: Hall) -> None:
             if build["layers_closed"] == 4 or time.monotonic() > deadline:
                 break
         assert build["records"] == results.count("ispm_monitoring")
-        assert build["build_id"] == "M01-B001"
+        assert (build["build_id"], build["planned_layers"]) == ("M01-B001", 4)
+        assert client.get("/api/v1/builds/M01-B001/layers/0/vectors").json()["geometries"] > 0
         for path, table in (
             ("anomalies", "ispm_anomalies"),
             ("dead-letters", "dead_letters"),
