@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from typing import Any
 
 import httpx2
+import pytest
 import ray
 
-from pbf_ray import Results
+from pbf_ray import PbfRayError, Results
+from pbf_ray.http.serving import usable_port
 from support.http_hall import Hall
 
 PATIENCE_S = 120.0
@@ -142,3 +145,14 @@ def _wait(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_port_that_is_taken_is_an_error_or_another_one_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PbfRayError, match=f"127.0.0.1 port {port}") as caught:
+            usable_port("127.0.0.1", port, or_any=False)
+        assert "--port" in caught.value.advice
+        assert usable_port("127.0.0.1", port, or_any=True) not in {0, port}
