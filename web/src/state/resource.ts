@@ -18,6 +18,9 @@ interface Held<T> {
   problem: Problem | null;
 }
 
+/** Paths that change faster are not asked for, but the one where it rests. */
+const FAST_MS = 250;
+const SETTLE_MS = 150;
 const LEAST_PAUSE_MS = 1000;
 const AFTER_FAILURE_MS = 5000;
 
@@ -36,6 +39,7 @@ export function useResource<T>(
   const [held, setHeld] = useState<Held<T>>({ path: null, data: null, problem: null });
   const [loading, setLoading] = useState(path !== null);
   const reload = useRef(() => {});
+  const changedAt = useRef(-Infinity);
 
   useEffect(() => {
     if (path === null) return undefined;
@@ -74,7 +78,10 @@ export function useResource<T>(
       timer = setTimeout(() => void read(), Math.max(0, LEAST_PAUSE_MS - (performance.now() - last)));
     };
     reload.current = () => void read();
-    void read();
+    const sinceChange = performance.now() - changedAt.current;
+    changedAt.current = performance.now();
+    if (sinceChange < FAST_MS) timer = setTimeout(() => void read(), SETTLE_MS);
+    else void read();
     const ends = revisions.map((revision) => {
       let first = true;
       return revision.subscribe(() => {

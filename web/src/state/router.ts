@@ -38,11 +38,29 @@ export const route = signal<Route>(
   typeof location === "undefined" ? { screen: "fleet", params: {} } : here(),
 );
 
+// Browsers refuse an address that changes many times a second, as while layers are scrubbed.
+const WRITE_AFTER_MS = 250;
+let unwritten: string | null = null;
+let writing: ReturnType<typeof setTimeout> | undefined;
+
+function write(): void {
+  clearTimeout(writing);
+  writing = undefined;
+  if (unwritten !== null) history.replaceState(null, "", unwritten);
+  unwritten = null;
+}
+
 export function go(address: string, how: "push" | "replace" = "push"): void {
-  if (address === location.pathname + location.search) return;
-  if (how === "push") history.pushState(null, "", address);
-  else history.replaceState(null, "", address);
-  route.value = here();
+  if (address === (unwritten ?? location.pathname + location.search)) return;
+  if (how === "push") {
+    write();
+    history.pushState(null, "", address);
+  } else {
+    unwritten = address;
+    writing ??= setTimeout(write, WRITE_AFTER_MS);
+  }
+  const [path, query] = address.split(/\?(.*)/s);
+  route.value = parseRoute(path ?? "", query ?? "");
 }
 
 /** Change some parameters of the present screen; null takes one away. */
@@ -57,6 +75,9 @@ export function setParams(
 /** Follow the address, and let links within the page change it without loading. */
 export function followAddress(): void {
   addEventListener("popstate", () => {
+    clearTimeout(writing);
+    writing = undefined;
+    unwritten = null;
     route.value = here();
   });
   document.addEventListener("click", (event) => {
