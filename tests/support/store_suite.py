@@ -656,6 +656,9 @@ class StoreSuite(abc.ABC):
         assert set(keys(RowSelection("job", since=at(10.25), until=at(20.25)))) == expected(
             lambda row: row["job_id"] == "job" and 10 < (row["timestamp"] or 0) < 20
         )
+        assert set(keys(RowSelection("job", after_epoch=30))) == expected(
+            lambda row: row["job_id"] == "job" and row["epoch"] > 30
+        )
         pages, after = [], None
         while page := keys(RowSelection("job", builds=["a"], after_key=after, limit=4)):
             assert len(page) <= 4

@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "builds": "Read, look at, convert, draw and compare build files.",
     "batch": "Run the main job once over files, or over a range of a topic.",
     "results": "Show or export what a job has written.",
+    "serve": "Serve results as a web page and an API, live.",
     "stores": "Check the stores; remove what is older than its time.",
     "config": "Show or check the settings.",
     "doctor": "Check this machine, the broker and the stores.",

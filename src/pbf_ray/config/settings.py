@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pbf_ray.config import connections, kafka_clients, pipelines, sections
 from pbf_ray.config import stores as store_sections
 from pbf_ray.config.fields import Section
+from pbf_ray.config.http import HttpSettings
 from pbf_ray.config.problems import invalid_value, unknown_key
 from pbf_ray.logs import looks_secret
 
@@ -41,6 +42,7 @@ class Settings(Section):
     spark: pipelines.SparkSettings = Field(default_factory=pipelines.SparkSettings)
     batch: pipelines.BatchSettings = Field(default_factory=pipelines.BatchSettings)
     builds: sections.BuildsSettings = Field(default_factory=sections.BuildsSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
     rules: sections.RulesSettings = Field(default_factory=sections.RulesSettings)
     checkpoint: sections.CheckpointSettings = Field(default_factory=sections.CheckpointSettings)
     stores: store_sections.StoresSettings = Field(default_factory=store_sections.StoresSettings)

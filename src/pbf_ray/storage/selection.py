@@ -37,6 +37,7 @@ class RowSelection:
         layers: From the first to the last of these two layers, both included.
         since: At this time or later; see :func:`time_column` for which time.
         until: Before this time.
+        after_epoch: Written by an epoch later than this: what is new since a reader looked.
         after_key: With a key behind this one: the next page, after the last key of the one before.
         limit: At most so many rows, the ones with the lowest keys.
     """
@@ -46,6 +47,7 @@ class RowSelection:
     layers: tuple[int, int] | None = None
     since: datetime | None = None
     until: datetime | None = None
+    after_epoch: int | None = None
     after_key: str | int | None = None
     limit: int | None = None
 
@@ -117,6 +119,8 @@ def conditions_of(
         if moment is not None:
             column = time_column(contract)
             need(column, "time", comparison, _moment(contract, column, moment))
+    if selection.after_epoch is not None:
+        need("epoch", "epoch", ">", selection.after_epoch)
     if selection.after_key is not None:
         need(contract.key, "key", ">", selection.after_key)
     return found

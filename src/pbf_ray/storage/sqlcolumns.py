@@ -33,8 +33,9 @@ from pbf_ray.storage.flatcolumns import (
     float_of,
     float_token,
 )
+from pbf_ray.storage.selection import Condition
 
-__all__ = ["columns_of", "decode", "encode", "quote_identifier"]
+__all__ = ["columns_of", "conditions_sql", "decode", "encode", "quote_identifier"]
 
 _DAY_S: Final = 86_400
 
@@ -85,6 +86,34 @@ def decode(
         StoreContentError: A value does not fit its column: somebody else wrote it.
     """
     return flatcolumns.decode(columns[:-1], columns[-1], schema, _SQLITE, store=store, table=table)
+
+
+def conditions_sql(where: Sequence[Condition], schema: pa.Schema) -> tuple[str, list[Any]]:
+    """A WHERE clause, empty without conditions, and the values to bind.
+
+    A value is bound as :func:`encode` stores it: times are ISO texts, which sort as the times do. A
+    stored NaN is NULL and meets no comparison, as Arrow's NaN meets none.
+
+    Args:
+        where: All of them have to be met.
+        schema: Of the contract.
+    """
+    parts: list[str] = []
+    values: list[Any] = []
+    for condition in where:
+        name = quote_identifier(condition.column)
+        field = schema.field(condition.column)
+        many = condition.value if condition.comparison == "in" else [condition.value]
+        column = pa.table(
+            [pa.array(many, field.type)], schema=pa.schema([field.with_nullable(True)])
+        )
+        bound = encode(column)[0] if many else []
+        if condition.comparison == "in":
+            parts.append(f"{name} IN ({', '.join('?' * len(bound))})")
+        else:
+            parts.append(f"{name} {condition.comparison} ?")
+        values += bound
+    return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
 
 
 def _sql_type(kind: pa.DataType) -> str | None:

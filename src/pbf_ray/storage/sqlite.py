@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,8 +25,14 @@ from pbf_ray.storage.base import (
     may_apply,
 )
 from pbf_ray.storage.fitting import conform, prepared, subset_schema
-from pbf_ray.storage.selection import written_before
-from pbf_ray.storage.sqlcolumns import columns_of, decode, encode, quote_identifier
+from pbf_ray.storage.selection import Condition, RowSelection, conditions_of, written_before
+from pbf_ray.storage.sqlcolumns import (
+    columns_of,
+    conditions_sql,
+    decode,
+    encode,
+    quote_identifier,
+)
 from pbf_ray.storage.sqlitefile import SqliteFile
 
 __all__ = ["SqliteStore"]
@@ -141,27 +147,25 @@ class SqliteStore(TableStore):
     ) -> pa.Table:
         """Rows in the schema of the contract, from one snapshot of the file."""
         schema = subset_schema(contract, columns, store=self.name)
-        # Each field once for SQL, in the order of the contract; Arrow puts them in order.
-        fields = list(dict.fromkeys(schema.names))
-        stored = pa.schema([field for field in contract.schema if field.name in fields])
-        names = [column.name for column in columns_of(contract, store=self.name, fields=fields)]
-        where, values = self._where(job_id)
-        wanted = ", ".join(map(quote_identifier, names))
-        sql = f"SELECT {wanted} FROM {quote_identifier(contract.name)}{where}"  # noqa: S608
-        if limit is not None:
-            sql += " LIMIT ?"
-            values.append(max(limit, 0))
-        parts = []
-        with self._file.reading() as connection:
-            cursor = connection.execute(sql, values)
-            while rows := cursor.fetchmany(_ROWS_PER_FETCH):
-                parts.append(
-                    decode(
-                        list(zip(*rows, strict=True)), stored, store=self.name, table=contract.name
-                    )
-                )
-        table = pa.concat_tables(parts) if parts else stored.empty_table()
-        return pa.Table.from_arrays([table.column(name) for name in schema.names], schema=schema)
+        where = [] if job_id is None else [Condition("job_id", "=", job_id)]
+        parts = list(self._tables(contract, schema, where, limit=limit, ordered=False))
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+    def scan(
+        self,
+        contract: TableContract,
+        selection: RowSelection | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows as batches of one snapshot of the file, which SQLite chooses."""
+        chosen = selection or RowSelection()
+        schema = subset_schema(contract, columns, store=self.name)
+        where = conditions_of(contract, chosen, store=self.name)
+        for table in self._tables(
+            contract, schema, where, limit=chosen.limit, ordered=chosen.paged
+        ):
+            yield from table.to_batches()
 
     def count(self, contract: TableContract, *, job_id: str | None = None) -> int:
         """Number of rows, of all jobs or of one."""
@@ -280,6 +284,37 @@ class SqliteStore(TableStore):
             f"INSERT INTO {quote_identifier(contract.name)} ({', '.join(names)}) "  # noqa: S608
             f"VALUES ({', '.join('?' * len(names))}) ON CONFLICT ({key}) DO {action}"
         )
+
+    def _tables(
+        self,
+        contract: TableContract,
+        schema: pa.Schema,
+        where: Sequence[Condition],
+        *,
+        limit: int | None,
+        ordered: bool,
+    ) -> Iterator[pa.Table]:
+        # Each field once for SQL, in the order of the contract; Arrow puts them in order.
+        fields = list(dict.fromkeys(schema.names))
+        stored = pa.schema([field for field in contract.schema if field.name in fields])
+        names = [column.name for column in columns_of(contract, store=self.name, fields=fields)]
+        clause, values = conditions_sql(where, contract.schema)
+        wanted = ", ".join(map(quote_identifier, names))
+        sql = f"SELECT {wanted} FROM {quote_identifier(contract.name)}{clause}"  # noqa: S608
+        if ordered:
+            sql += f" ORDER BY {quote_identifier(contract.key)}"
+        if limit is not None:
+            sql += " LIMIT ?"
+            values.append(max(limit, 0))
+        with self._file.reading() as connection:
+            cursor = connection.execute(sql, values)
+            while rows := cursor.fetchmany(_ROWS_PER_FETCH):
+                table = decode(
+                    list(zip(*rows, strict=True)), stored, store=self.name, table=contract.name
+                )
+                yield pa.Table.from_arrays(
+                    [table.column(name) for name in schema.names], schema=schema
+                )
 
     @staticmethod
     def _where(job_id: str | None) -> tuple[str, list[Any]]:

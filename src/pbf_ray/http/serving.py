@@ -1,0 +1,81 @@
+"""Serving from this machine: a Ray if there is none, a port, the server, its end."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from pbf_ray.config import Settings
+from pbf_ray.engine.cluster import connect, disconnect
+from pbf_ray.errors import PbfRayError
+
+__all__ = ["Serving", "serve_results"]
+
+_REPLICA_CPUS = 0.5
+
+
+@dataclass
+class Serving:
+    """A server that runs.
+
+    Attributes:
+        address: Where it answers, for browsers.
+        owns_ray: Whether Ray was started for it.
+    """
+
+    address: str
+    owns_ray: bool
+
+    def close(self) -> None:
+        """End it: requests that run are answered first."""
+        from pbf_ray.http import deployment
+
+        deployment.end()
+        if self.owns_ray:
+            disconnect()
+
+
+def serve_results(settings: Settings) -> Serving:
+    """Serve the results of a job on ``http.host`` and ``http.port``; returns when it answers.
+
+    Raises:
+        PbfRayError: The address is taken or cannot be used.
+    """
+    http = settings.http
+    port = _usable_port(http.host, http.port)
+    owns_ray = connect(
+        address=settings.ray.address,
+        token_path=settings.ray.token_path or settings.stores_root / "ray-token",
+        cpus_needed=http.replicas * _REPLICA_CPUS + 1,
+        object_store_mb=settings.ray.object_store_mb,
+        forward_logs=False,
+    )
+    # Ray reads how to authenticate when it is imported: not before connect has said so.
+    from pbf_ray.http import deployment
+
+    try:
+        deployment.run(settings, port)
+    except BaseException:
+        deployment.end()
+        if owns_ray:
+            disconnect()
+        raise
+    shown = f"[{http.host}]" if ":" in http.host else http.host
+    return Serving(f"http://{shown}:{port}/", owns_ray)
+
+
+def _usable_port(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            free: int = probe.getsockname()[1]
+            return free
+    except OSError as error:
+        raise PbfRayError(
+            f"nothing can listen on {host} port {port}: {error.strerror or error}",
+            advice="choose another with --port, or --port 0 for a free one",
+            host=host,
+            port=port,
+        ) from error
