@@ -117,7 +117,7 @@ class CannedApi:
         """GET /builds/{id}."""
         count = self.layer_count(build)
         ended = build.endswith("B001")
-        last = self.now_s - (86_400.0 if ended else 0.0)
+        last = self._start(build) + count * LAYER_S
         decided = [
             one for one in self.decisions if one["build_id"] == build and one["part"] is None
         ]
@@ -131,7 +131,7 @@ class CannedApi:
             "layers_open": 0 if ended else 1,
             "planned_layers": max(60, self.layers),
             "records": count * 600,
-            "first_timestamp": last - count * LAYER_S,
+            "first_timestamp": self._start(build),
             "last_timestamp": last,
             "quality_score_mean": 0.971,
             "quality_score_min": 0.842,
@@ -143,11 +143,15 @@ class CannedApi:
             "disposition": decided[-1] if decided else None,
         }
 
+    def _start(self, build: str) -> float:
+        ended = 86_400.0 if build.endswith("B001") else 0.0
+        return self.now_s - ended - self.layer_count(build) * LAYER_S
+
     def layer_rows(self, build: str, first: int, last: int) -> dict[str, Any]:
         """GET /builds/{id}/layers."""
         count = self.layer_count(build)
         numbers = list(range(max(0, first), min(last, count - 1) + 1))
-        start = self.build(build)["first_timestamp"]
+        start = self._start(build)
         columns: dict[str, list[Any]] = {
             "layer": numbers,
             "state": ["open" if n == count - 1 and "B002" in build else "closed" for n in numbers],
@@ -209,7 +213,7 @@ class CannedApi:
         last = min(last, self.layer_count(build) - 1)
         rows = max(0, last - first + 1) * 600
         shown = min(points, rows)
-        start = self.build(build)["first_timestamp"] + first * LAYER_S
+        start = self._start(build) + first * LAYER_S
         step = (last - first + 1) * LAYER_S / max(1, shown)
         at = [start + index * step for index in range(shown)]
         rng = np.random.default_rng(first + len(build))
@@ -250,7 +254,7 @@ class CannedApi:
         return sorted(rows, key=lambda row: -row["timestamp"])
 
     def _anomalies_of(self, build: str, first: int, last: int) -> list[dict[str, Any]]:
-        start = self.build(build)["first_timestamp"]
+        start = self._start(build)
         rows = []
         for layer in range(first, last + 1):
             severity = _layer_severity(layer)

@@ -64,6 +64,7 @@ export function App() {
       </a>
       <TopBar lastBuild={params["build"] ?? lastBuild} onHelp={() => setHelp(true)} />
       <main id="main" tabIndex={-1}>
+        <h1 class="unseen">{screen ? TITLES[screen] : "Not found"}</h1>
         {aboutProblem.value && !about.value && <Trouble problem={aboutProblem.value} />}
         {screen === "fleet" && <FleetScreen params={params} />}
         {screen === "build" && <BuildScreen key={params["build"]} params={params} />}

@@ -55,5 +55,6 @@ export type FromWorker =
       width: number;
       height: number;
       legend: Legend | null;
+      hidden: string[];
       drawMs: number;
     };

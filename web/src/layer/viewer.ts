@@ -147,6 +147,7 @@ export class LayerViewer {
         this.drawing = false;
         this.canvas.dataset["drawMs"] = message.drawMs.toFixed(1);
         this.canvas.dataset["shown"] = message.key ?? "";
+        this.canvas.dataset["hidden"] = message.hidden.toSorted().join(",");
         this.onTold({ legend: message.legend, facts: this.facts.get(message.key ?? "") ?? null });
         this.paintSoon();
         if (this.stale) this.order();

@@ -153,6 +153,7 @@ function draw(order: DrawOrder): void {
       width: order.width,
       height: order.height,
       legend: found?.legend ?? null,
+      hidden: order.hidden,
       drawMs: performance.now() - began,
     },
     [bitmap],

@@ -58,7 +58,7 @@ export function AlertsScreen({ params }: { params: Params }) {
   return (
     <section class="panel" aria-label="Alerts">
       <header class="panel-head">
-        <h1>Alerts</h1>
+        <h2 class="title">Alerts</h2>
         <div class="segments" role="group" aria-label="State">
           {STATES.map((one) => (
             <button

@@ -62,7 +62,7 @@ export function AnomaliesScreen({ params }: { params: Params }) {
   return (
     <section class="panel" aria-label="Anomalies">
       <header class="panel-head">
-        <h1>Anomalies</h1>
+        <h2 class="title">Anomalies</h2>
         <span class="grow" />
         {loading && data && <span class="muted">reading …</span>}
       </header>

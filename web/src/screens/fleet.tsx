@@ -33,7 +33,6 @@ export function FleetScreen({ params }: { params: Params }) {
   );
   return (
     <>
-      <h1 class="unseen">Fleet</h1>
       {machines.problem && <Trouble problem={machines.problem} onRetry={machines.reload} />}
       {!machines.data && !machines.problem && <Loading what="the machines" />}
       {machines.data && sorted.length === 0 && (

@@ -17,7 +17,6 @@ export function HealthScreen({ params }: { params: Params }) {
   const { data, problem, reload } = useResource<Pipeline>("/pipeline", [resultsRevision]);
   return (
     <>
-      <h1 class="unseen">Data health</h1>
       {problem?.status === 404 && !data && (
         <Empty title="The job has not run yet" advice="Start it with pbf-ray stream; its health appears here." />
       )}
