@@ -243,7 +243,7 @@ class CannedApi:
                     ],
                 }
             )
-        return {"rows": rows * len(fields), "series": answer}
+        return {"rows": rows, "series": answer}
 
     def anomalies(self, build: str | None, first: int, last: int) -> list[dict[str, Any]]:
         """All that fit, newest first."""

@@ -3,6 +3,7 @@ import { EventReader } from "../src/api/sse";
 import { comparedLayer, comparisonText, parseComparison } from "../src/build/compare";
 import { keeps } from "../src/build/limits";
 import { LayerTable } from "../src/build/layertable";
+import { Arrivals, freshness } from "../src/fleet/urgency";
 import { layerAt, placeOf } from "../src/build/strip";
 import { cameraText, fit, pan, parseCamera, toMm, toPx, zoom } from "../src/layer/camera";
 import { href, parseRoute } from "../src/state/router";
@@ -91,6 +92,19 @@ describe("layers", () => {
     expect(layerAt(-5, 100, [0, 9])).toBe(0);
     expect(layerAt(500, 100, [0, 9])).toBe(9);
   });
+});
+
+it("data are fresh while they come, whatever their clock says", () => {
+  const memory = new Arrivals();
+  const told = (last: number, now: number, phase: string | null) =>
+    freshness({ id: "S", last_timestamp: last, phase }, now, memory);
+  // A replay of an old log: each look finds newer records.
+  expect([told(100, 5000, "active"), told(105, 5001, "active")]).toEqual(["fresh", "fresh"]);
+  expect([told(105, 5020, "active"), told(105, 5070, "active")]).toEqual(["late", "missing"]);
+  expect([told(106, 5071, "active"), told(106, 5072, "silent"), told(106, 5072, "quiet")]).toEqual([
+    "fresh", "missing", "ended",
+  ]);
+  expect([told(5060, 5075, "silent"), told(5070, 5075, "silent")]).toEqual(["late", "fresh"]);
 });
 
 it("a limit is kept or broken by the lowest and highest", () => {

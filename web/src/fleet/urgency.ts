@@ -8,20 +8,49 @@ export type Freshness = "fresh" | "late" | "missing" | "ended";
 const LATE_S = 10;
 const MISSING_S = 60;
 
-/** How current the data of a source are, while its build is under way. */
+/**
+ * When records of a source were last seen to come.
+ *
+ * Event time alone does not tell: a log that is replayed, or a machine whose clock is wrong, sends
+ * old records, and sends them now.
+ */
+export class Arrivals {
+  private readonly seen = new Map<string, { last: number; sinceS: number }>();
+
+  /** How long a source has brought nothing new, as far as this page has seen. */
+  quietS(source: string, last: number, nowS: number): number {
+    const before = this.seen.get(source);
+    if (before?.last !== last) this.seen.set(source, { last, sinceS: nowS });
+    return nowS - (before?.last === last ? before.sinceS : nowS);
+  }
+}
+
+/** One memory for all screens. */
+export const arrivals = new Arrivals();
+
+/**
+ * How current the data of a source are, while its build is under way.
+ *
+ * @param source Its id, the event time of its newest record, and the phase of its build.
+ */
 export function freshness(
-  source: { last_timestamp: number | null; phase?: string | null },
+  source: { id: string; last_timestamp: number | null; phase: string | null },
   nowS: number,
+  memory: Arrivals = arrivals,
 ): Freshness {
   if (source.phase === null || source.phase === "quiet") return "ended";
   if (source.last_timestamp === null) return "missing";
+  const quiet = memory.quietS(source.id, source.last_timestamp, nowS);
   const old = nowS - source.last_timestamp;
-  return old < LATE_S ? "fresh" : old < MISSING_S ? "late" : "missing";
+  if (old < LATE_S) return "fresh";
+  // The pipeline itself waits for this build: nothing has come for long.
+  if (source.phase !== "active") return old < MISSING_S ? "late" : "missing";
+  return quiet < LATE_S ? "fresh" : quiet < MISSING_S ? "late" : "missing";
 }
 
 /** The higher, the sooner somebody should look: silence counts as bad news. */
 export function urgency(machine: Machine, nowS: number): number {
-  const fresh = freshness(machine, nowS);
+  const fresh = freshness({ id: machine.machine_id, ...machine }, nowS);
   const open = machine.open_alerts;
   return (
     (open.critical > 0 ? 1000 : 0) +

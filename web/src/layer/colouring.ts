@@ -58,6 +58,7 @@ export function colouring(
     return { pixels, legend: { entries: [], scale: null, note: `the file does not tell the ${mode}` } };
   }
   const [low, high] = found;
+  const same = `${Math.round(low * 10) / 10} ${unit} everywhere it is told`;
   const steps = Array.from({ length: 256 }, (_, step) => pixel(viridis(step / 255, dark)));
   const none = pixel(unknown);
   for (let g = 0; g < pixels.length; g += 1) {
@@ -65,6 +66,7 @@ export function colouring(
     const share = high > low ? (value - low) / (high - low) : 0.6;
     pixels[g] = Number.isFinite(value) ? (steps[Math.round(share * 255)] ?? none) : none;
   }
+  if (high === low) return { pixels, legend: { entries: [], scale: null, note: same } };
   return { pixels, legend: { entries: [], scale: { low, high, unit }, note: "" } };
 }
 

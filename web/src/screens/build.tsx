@@ -9,7 +9,7 @@ import { Indicators } from "../build/indicators";
 import type { LayerTable } from "../build/layertable";
 import { Scrubber } from "../build/scrubber";
 import { useBuild, useLayers } from "../build/usebuild";
-import { fixed } from "../format";
+import { count, fixed } from "../format";
 import { COLOUR_MODES, type ColourMode } from "../layer/colouring";
 import { LayerView } from "../layer/view";
 import { Severity } from "../parts/severity";
@@ -158,7 +158,7 @@ function OneBuild({ build, table, params }: Props) {
             <h2>Indicators</h2>
             <span class="grow" />
             <a href={href("anomalies", { build: build.build_id, first: layer, last: layer })}>
-              {fixed(table.number("anomalies", layer))} anomalies
+              {count(table.number("anomalies", layer) ?? 0, "anomaly", "anomalies")}
             </a>
           </header>
           <Indicators

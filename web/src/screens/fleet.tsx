@@ -57,7 +57,7 @@ export function FleetScreen({ params }: { params: Params }) {
 }
 
 function Card({ machine, build, now }: { machine: Machine; build: Build | null; now: number }) {
-  const fresh = freshness(machine, now);
+  const fresh = freshness({ id: machine.machine_id, ...machine }, now);
   const remaining = remainingS(machine, build);
   const address = machine.build_id ? href("build", { build: machine.build_id }) : null;
   const planned = machine.planned_layers;

@@ -73,7 +73,7 @@ function Told({ pipeline }: { pipeline: Pipeline }) {
                 <tbody>
                   {pipeline.sources.map((source) => {
                     const phase = pipeline.builds.find((one) => one.build_id === source.build_id)?.phase ?? null;
-                    const fresh = freshness({ ...source, phase }, now);
+                    const fresh = freshness({ id: source.sensor_id, ...source, phase }, now);
                     return (
                       <tr key={source.sensor_id}>
                         <th scope="row">{source.sensor_id}</th>

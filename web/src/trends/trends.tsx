@@ -99,7 +99,7 @@ export function Trends({ shown, compared, comparedName, span, onSpan, onLayer }:
         <span class="grow" />
         <span class="muted num">
           {start === null ? "" : `from ${clock(start, nowS.peek(), 1)} · `}
-          {own.data ? `${fixed(own.data.rows / Math.max(1, series.length))} records` : ""}
+          {own.data ? `${fixed(series[0]?.rows ?? 0)} records` : ""}
           {series.some((one) => one.downsampled) ? " · lowest and highest shown" : ""}
         </span>
       </header>
