@@ -74,7 +74,7 @@ services: setup ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
 web: ## Build the web page anew (needs Node.js 20.19 and npm)
 	@cd web && npm ci --silent && npm run --silent build
 
-demo: setup ## Run the main job on a simulated machine, nothing else to install
+demo: setup ## Run the main job on simulated machines and serve its results, nothing else to install
 	@$(VENV)/bin/pbf-ray demo $(ARGS)
 
 test: setup services ## Run the whole test suite

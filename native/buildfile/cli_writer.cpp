@@ -238,8 +238,9 @@ class CliWriter final : public BuildWriter {
 
     void layer(const LayerView& layer) override {
         if (!std::isfinite(layer.z_mm)) {
-            refuse("a layer has no height");
+            refuse("layer " + std::to_string(layers_) + " has no height");
         }
+        ++layers_;
         body_->layer(layer.z_mm);
         bounds_.layer(layer.z_mm);
         for (std::size_t row = 0; row < layer.kind.size(); ++row) {
@@ -301,6 +302,7 @@ class CliWriter final : public BuildWriter {
     ByteSink& sink_;
     CliVariant variant_;
     std::unique_ptr<Body> body_;
+    std::size_t layers_ = 0;
     std::optional<ProcessWriter> process_;
     HeaderPlaces head_;
     Bounds bounds_;

@@ -166,7 +166,7 @@ class SliWriter final : public BuildWriter {
 
     std::uint16_t height(double z_mm) {
         if (std::isnan(z_mm)) {
-            refuse("a layer has no height, and SLI needs one");
+            refuse("layer " + std::to_string(index_.size()) + " has no height, and SLI needs one");
         }
         const std::uint16_t z = whole_units(z_mm, "z");
         if (!index_.empty() && z == index_.back().z && z_mm != last_z_mm_) {

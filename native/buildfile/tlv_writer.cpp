@@ -143,7 +143,8 @@ class TlvWriter final : public BuildWriter {
 
     std::uint64_t height(double z_mm) {
         if (std::isnan(z_mm)) {
-            refuse("a layer has no height, and the table of layers needs one");
+            refuse("layer " + std::to_string(layers_.size()) +
+                   " has no height, and the table of layers needs one");
         }
         return rounded(z_mm * static_cast<double>(z_units_per_mm_), "heights of layers");
     }

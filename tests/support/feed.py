@@ -14,11 +14,15 @@ from pbf_ray.kafka.producer import RecordProducer
 __all__ = ["Feed", "Message"]
 
 Message = tuple[bytes | None, bytes | None]
+MOST_WAITING = 5_000
 
 
 @dataclass
 class Feed:
     """Sends messages in a thread until it is told to end, or there are no more.
+
+    While brokers are away it holds on before its buffer is full: how many records an outage
+    brings then does not depend on how long it lasts.
 
     Attributes:
         servers: Where to.
@@ -78,6 +82,8 @@ class Feed:
             for number, (key, value) in enumerate(self.messages):
                 while (early_s := number / self.per_s - (time.monotonic() - began_s)) > 0:
                     self._ending.wait(min(early_s, 0.05))
+                while self._producer.waiting >= MOST_WAITING and not self._ending.wait(0.05):
+                    self._producer.metrics()  # which takes acknowledgements
                 if self._ending.is_set():
                     break
                 self._producer.send(self.topic, key, value)

@@ -1,4 +1,4 @@
-"""How test files are shared out to processes: by file; three brokers run in one process only."""
+"""How test files are shared out to processes: by file, but what is dear to have only to one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from xdist.scheduler import LoadFileScheduling
 
 __all__ = ["pytest_xdist_make_scheduler"]
 
-_THREE_BROKERS = "tests/integration/three_brokers/"
+# Three brokers are three JVMs; what replays fuzzed inputs takes minutes to build.
+_ONE_PROCESS = ("tests/integration/three_brokers/", "/test_fuzz_replay.py")
 
 
-class _ByFileAndBrokers(LoadFileScheduling):
+class _ByFileAndWhatItNeeds(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(_THREE_BROKERS):
-            return _THREE_BROKERS
+        for part in _ONE_PROCESS:
+            if part in nodeid:
+                return part
         scope: str = super()._split_scope(nodeid)
         return scope
 
@@ -22,4 +24,4 @@ class _ByFileAndBrokers(LoadFileScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
     """Ours in place of ``--dist=loadfile``."""
-    return _ByFileAndBrokers(config, log) if config.getvalue("dist") == "loadfile" else None
+    return _ByFileAndWhatItNeeds(config, log) if config.getvalue("dist") == "loadfile" else None

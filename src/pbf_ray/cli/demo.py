@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from pbf_ray.cli.invocation import Invocation
-from pbf_ray.cli.options import data_dir_option, json_option, pass_invocation
+from pbf_ray.cli.options import (
+    data_dir_option,
+    json_option,
+    pass_invocation,
+    setting_option,
+)
 
 if TYPE_CHECKING:
     from pbf_ray.config import Settings
@@ -31,21 +36,30 @@ __all__ = ["demo_command"]
 @click.option("--seed", type=click.IntRange(min=0), default=2026, show_default=True)
 @data_dir_option
 @click.option(
-    "--no-serve",
-    is_flag=True,
-    expose_value=False,
-    help="End when the job has ended. That is what happens in any case: there is no server yet.",
+    "--no-serve", is_flag=True, help="End when the job has ended; --json does so in any case."
+)
+@setting_option(
+    "--port",
+    key="http.port",
+    type=click.IntRange(0, 65535),
+    help="Port of the web page; 0 takes a free one.",
 )
 @json_option
 @pass_invocation
 def demo_command(
-    invocation: Invocation, seconds: float, machines: int, layers: int, seed: int, as_json: bool
+    invocation: Invocation,
+    seconds: float,
+    machines: int,
+    layers: int,
+    seed: int,
+    no_serve: bool,
+    as_json: bool,
 ) -> None:
-    """Run the main job to its end on simulated machines, in about a minute.
+    """Run the main job on simulated machines, in about a minute, then serve what it found.
 
     The machines send a short build, with faults in it, to an embedded Kafka broker; Ray actors
     read, decode, judge and window the records; the results land in embedded stores, in a folder
-    of their own for each demo.
+    of their own for each demo. At its end it serves them as a web page and an API, until Ctrl-C.
     """
     from pbf_ray.cli.following import next_steps, report, run_to_end, write_result
 
@@ -60,6 +74,14 @@ def demo_command(
     steps = next_steps(demo.settings, with_data_dir=given)
     steps.append(("pbf-ray stream --bootstrap-servers HOST:PORT", "the same on your own Kafka"))
     report(result, demo.settings, steps)
+    if not no_serve:
+        _serve(demo.settings)
+
+
+def _serve(settings: Settings) -> None:
+    from pbf_ray.cli.serve.group import serve_until_told
+
+    serve_until_told(settings)
 
 
 def _demo(settings: Settings, *, machines: int, layers: int, seconds: float, seed: int) -> DemoJob:

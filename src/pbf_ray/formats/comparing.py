@@ -153,13 +153,13 @@ def _compare_layer(
     for name in _IDS:
         unlike = np.flatnonzero(a.ids[name][rows_a] != b.ids[name][rows_b])
         if len(unlike):
-            found.add("ids", layer, f"{name} of geometry {unlike[0]} and {len(unlike) - 1} more")
+            found.add("ids", layer, f"{name} of {_first_and_more(unlike)}")
             break
     unlike = np.flatnonzero(
         (a.kind[rows_a] != b.kind[rows_b]) | (a.count[rows_a] != b.count[rows_b])
     )
     if len(unlike):
-        found.add("shape", layer, f"geometry {unlike[0]} and {len(unlike) - 1} more")
+        found.add("shape", layer, _first_and_more(unlike))
         return 0.0
     (x_a, y_a), (x_b, y_b) = a.points(rows_a), b.points(rows_b)
     if not len(x_a):
@@ -172,6 +172,11 @@ def _compare_layer(
     if beyond:
         found.add("coordinates", layer, f"{beyond} points, by up to {largest * 1000:.4g} um")
     return largest
+
+
+def _first_and_more(unlike: npt.NDArray[np.intp]) -> str:
+    more = f" and {len(unlike) - 1} more" if len(unlike) > 1 else ""
+    return f"geometry {unlike[0]}{more}"
 
 
 def _heights(a_mm: float, b_mm: float) -> str:

@@ -24,6 +24,7 @@ __all__ = ["ResultsServer", "application", "build", "end", "run"]
 
 NAME: Final = "pbf_ray"
 _DRAIN_S: Final = 10.0
+_QUIET: Final = {"log_level": "WARNING", "enable_access_log": False}
 _KERNELS: Final = ("anomaly", "downsampling")
 
 
@@ -64,6 +65,7 @@ def application(settings: Settings) -> Application:
         # Admission of the app answers what is too much; the proxy only bounds what it holds.
         max_ongoing_requests=at_once,
         max_queued_requests=at_once,
+        logging_config=_QUIET,
     ).bind(settings)
     return bound
 
@@ -90,7 +92,7 @@ def run(settings: Settings, port: int) -> None:
     serve.start(
         proxy_location="HeadOnly",
         http_options={"host": settings.http.host, "port": port, "keep_alive_timeout_s": 75},
-        logging_config={"log_level": "WARNING", "enable_access_log": False},
+        logging_config=_QUIET,
     )
     serve.run(application(settings), name=NAME, route_prefix="/", blocking=False)
 

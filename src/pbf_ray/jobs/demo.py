@@ -82,7 +82,7 @@ class DemoJob:
             PbfRayError: If something cannot start.
         """
         try:
-            self.folder.mkdir(parents=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._broker.start()
             create_topics(
                 client_config(self._broker.bootstrap_servers),

@@ -62,15 +62,24 @@ def test_the_last_line_is_the_promised_json(run, demos: list[Demo]) -> None:
 
 
 def test_what_to_try_next_names_the_demo_job(run, demos: list[Demo]) -> None:
-    result = run("demo")
+    result = run("demo", "--no-serve")
     assert result.exit_code == 0
     assert "job demo-1 finished" in result.stdout
     assert "pbf-ray results layers --job demo-1\n" in result.stdout
     assert "none in 0 records" in result.stdout
 
 
-def test_help_is_honest_about_the_server(run) -> None:
-    assert "there is no server yet" in " ".join(run("demo", "--help").stdout.split())
+@pytest.mark.parametrize(
+    ("args", "served"), [([], ["demo-1"]), (["--no-serve"], []), (["--json"], [])]
+)
+def test_it_ends_by_serving_unless_told_not_to(
+    run, demos: list[Demo], monkeypatch: pytest.MonkeyPatch, args: list[str], served: list[str]
+) -> None:
+    jobs: list[str] = []
+    monkeypatch.setattr("pbf_ray.cli.demo._serve", lambda settings: jobs.append(settings.job.name))
+    assert run("demo", *args).exit_code == 0
+    assert jobs == served
+    assert demos[0].calls[-1] == "close"
 
 
 @pytest.mark.parametrize("args", [["--layers", "3"], ["--machines", "0"], ["--seconds", "0"]])

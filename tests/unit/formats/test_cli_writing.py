@@ -98,7 +98,7 @@ def test_short_coordinates_are_written_where_they_fit() -> None:
         (Layer(1.0, [hatch((400, 0), (1, 1))]), {"unit_mm": "0.01"}, "does not fit"),
         (Layer(1.0, [hatch((0, 0), (1, 1), model_id=-1)]), {"unit_mm": "0.01"}, "model id"),
         (Layer(1.0, []), {}, "unit_mm"),
-        (Layer(None, []), {"unit_mm": "1"}, "height"),
+        (Layer(None, []), {"unit_mm": "1"}, "layer 0 has no height"),
         (Layer(1.0, [hatch((0, 0))]), {"unit_mm": "1"}, "whole vectors"),
         (Layer(1.0, [hatch((0, 0), (float("nan"), 0))]), {"unit_mm": "1"}, "finite"),
     ],

@@ -307,7 +307,7 @@ def test_limits(small: bytes) -> None:
         ([Layer(0.0, [contour((1, 655.37), (1, 1))])], "y of 655.36"),
         ([Layer(655.36, [])], "z of 655.36 mm is outside 0 to 655.35 mm"),
         ([Layer(-0.01, [])], "z of -0.01"),
-        ([Layer(None, [])], "has no height"),
+        ([Layer(0.1, []), Layer(None, [])], "layer 1 has no height"),
         ([Layer(0.0, []), Layer(0.001, [])], "two layers would both be at 0 mm"),
         ([Layer(0.0, [Geometry("points", points((1, 1)))])], "no single exposures"),
         ([Layer(0.0, [Geometry("hatch", points((1, 1)))])], "each vector has two"),

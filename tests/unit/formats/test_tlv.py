@@ -465,7 +465,7 @@ def test_limits(small: bytes) -> None:
     ("layers", "problem"),
     [
         ([Layer(-0.03, [])], "whole numbers from 0"),
-        ([Layer(None, [])], "has no height"),
+        ([Layer(0.1, []), Layer(None, [])], "layer 1 has no height"),
         ([Layer(0.0, [contour((1, 1), model_id=-1)])], "none below 0"),
         ([Layer(0.0, [hatch((1, 1))])], "each vector has two"),
         ([Layer(0.0, [contour((float("inf"), 1))])], "not finite"),

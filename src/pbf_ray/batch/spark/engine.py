@@ -57,10 +57,13 @@ class SparkEngine:
 
 def as_rows(session: SparkSession, tasks: Sequence[object]) -> DataFrame:
     """A frame with a partition per task, its one column ``task`` being the pickled task."""
-    rows = [(bytearray(pickle.dumps(task)),) for task in tasks]
-    parts = session.sparkContext.parallelize(rows, len(rows))
+    from pyspark.sql import functions as f
+
+    rows = [(number, bytearray(pickle.dumps(task))) for number, task in enumerate(tasks)]
     with without_pandas_warning():
-        return session.createDataFrame(parts, "task binary")
+        pickled = session.createDataFrame(rows, "id bigint, task binary")
+    # Spark Connect has no RDDs, which could be cut so; a broadcast join leaves the cuts of a range.
+    return session.range(0, len(rows), 1, len(rows)).join(f.broadcast(pickled), "id").select("task")
 
 
 @contextmanager
