@@ -128,5 +128,5 @@ lock: ## Renew requirements-dev.lock with the newest versions that fit pyproject
 
 clean: ## Remove what was built, and the caches; .venv and pbf-data stay
 	rm -rf build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-		.import_linter_cache .benchmarks
+		.import_linter_cache .benchmarks src/pbf_ray/http/page web/node_modules
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

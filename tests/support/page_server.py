@@ -7,6 +7,7 @@ import queue
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from support.page_data import CannedApi, vectors_answer
 
-__all__ = ["CONTENT_POLICY", "PageServer"]
+__all__ = ["CONTENT_POLICY", "PageServer", "serve_canned"]
 
 # What the real server sends: the page has to live with it.
 CONTENT_POLICY = (
@@ -87,6 +88,19 @@ class PageServer:
             "late_records": 2,
         }
         self.send(_event("epoch", told, self.api.epoch))
+
+
+def serve_canned(page: Path, told: Any, **data: Any) -> None:
+    """Serve in this process until it is ended; the address goes to a queue.
+
+    Args:
+        page: The folder of the built page.
+        told: Gets the address.
+        data: Arguments of ``CannedApi``.
+    """
+    with PageServer(page, CannedApi(time.time(), **data)).running() as server:
+        told.put(server.url)
+        threading.Event().wait()
 
 
 def _event(name: str, data: dict[str, Any], number: int) -> str:

@@ -120,24 +120,23 @@ def test_from_the_first_view_to_a_decision(
         assert_accessible(one)
     other.close()
 
-    result = _ended(demo)
-    assert result.outcome == "finished"
-
-    # An alert is seen by somebody.
+    # An alert is seen by somebody, while others come.
     page.keyboard.press("g")
     page.keyboard.press("a")
     alerts = page.get_by_role("list", name="Alerts").get_by_role("listitem")
-    expect(alerts.first).to_be_visible()
-    before = alerts.count()
+    expect(alerts.first).to_be_visible(timeout=60_000)
     alerts.first.get_by_role("button", name="Acknowledge").click()
-    page.get_by_label("Comment (may be empty)").fill("seen at the machine")
+    comment = page.get_by_label("Comment (may be empty)")
+    comment.fill("seen at the machine")
+    where = alerts.filter(has=comment).get_by_role("link").inner_text()
     page.screenshot(path=screenshots / "alerts.png", full_page=True)
     assert_accessible(page)
     page.keyboard.press("Enter")
-    expect(alerts).to_have_count(before - 1)
+    expect(comment).to_be_hidden()
     page.get_by_role("button", name="acknowledged").click()
     expect(alerts).to_have_count(1)
     expect(alerts.first).to_contain_text("seen at the machine")
+    expect(alerts.first).to_contain_text(where)
 
     # A decision is kept.
     page.goto(f"{address}/decisions?build=M01-B001")
@@ -160,6 +159,7 @@ def test_from_the_first_view_to_a_decision(
     expect(page).to_have_url(re.compile("severity=critical"))
     page.screenshot(path=screenshots / "anomalies.png")
     assert_accessible(page)
+    assert _ended(demo).outcome == "finished"
     page.goto(f"{address}/health")
     expect(page.get_by_role("region", name="Verdict")).to_contain_text("finished")
     expect(page.get_by_role("region", name="Partitions").get_by_role("row").nth(1)).to_be_visible()

@@ -4,14 +4,15 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { aborted, asProblem, getBytes } from "../api/client";
 import type { Problem } from "../api/problem";
 import { buildPath } from "../build/usebuild";
-import { css, viridis } from "../colours";
-import { fixed, quantity, words } from "../format";
+import { fixed, quantity } from "../format";
 import { themeValue, useSize } from "../parts/canvas";
 import { Empty, Trouble } from "../parts/states";
 import { useKeys } from "../state/keys";
 import { dark } from "../state/theme";
-import { cameraText, pan, parseCamera, toMm, zoom } from "./camera";
+import { cameraText, parseCamera, toMm, zoom } from "./camera";
 import { COLOUR_MODES, type ColourMode, type Legend } from "./colouring";
+import { useGestures } from "./gestures";
+import { Legends } from "./legend";
 import type { LayerFacts, Picked } from "./messages";
 import { VECTORS_TYPE } from "./vectors";
 import { LayerViewer } from "./viewer";
@@ -232,138 +233,4 @@ export function LayerView(props: Props) {
       />
     </section>
   );
-}
-
-interface LegendProps {
-  legend: Legend | null;
-  facts: LayerFacts | null;
-  hidden: string[];
-  picked: Picked | null;
-  isDark: boolean;
-  onHide: (names: string[]) => void;
-}
-
-function Legends({ legend, facts, hidden, picked, isDark, onHide }: LegendProps) {
-  const toggle = (name: string): void =>
-    onHide(hidden.includes(name) ? hidden.filter((one) => one !== name) : [...hidden, name]);
-  const colourOf = (name: string): string | undefined => {
-    const entry = legend?.entries.find((one) => one.label === name);
-    return entry ? css(entry.colour) : undefined;
-  };
-  const lasers = legend?.entries.filter((entry) => entry.label.startsWith("laser")) ?? [];
-  return (
-    <footer class="legend">
-      {facts?.kinds
-        .filter((kind) => kind.segments > 0)
-        .map((kind) => (
-          <label key={kind.name} class="inline">
-            <input type="checkbox" checked={!hidden.includes(kind.name)} onChange={() => toggle(kind.name)} />
-            {colourOf(kind.name) && <i class="swatch" style={{ background: colourOf(kind.name) }} />}
-            {kind.name} <span class="muted num">{fixed(kind.segments)}</span>
-          </label>
-        ))}
-      {lasers.map((entry) => (
-        <span key={entry.label}>
-          <i class="swatch" style={{ background: css(entry.colour) }} />
-          {entry.label}
-        </span>
-      ))}
-      {legend?.scale && <ScaleBar scale={legend.scale} isDark={isDark} />}
-      {legend?.note && <span class="muted">{legend.note}</span>}
-      <span class="grow" />
-      <span class="picked num">
-        {picked
-          ? [
-              words(picked.kind),
-              quantity(picked.length_mm, "mm", 2),
-              picked.laser_power_w === null ? null : quantity(picked.laser_power_w, "W", 0),
-              picked.speed_mm_s === null ? null : quantity(picked.speed_mm_s, "mm/s", 0),
-              picked.laser_id === null ? null : `laser ${picked.laser_id}`,
-              picked.style,
-            ]
-              .filter(Boolean)
-              .join(" · ")
-          : ""}
-      </span>
-    </footer>
-  );
-}
-
-function ScaleBar({ scale, isDark }: { scale: NonNullable<Legend["scale"]>; isDark: boolean }) {
-  const stops = Array.from({ length: 9 }, (_, index) => css(viridis(index / 8, isDark))).join(", ");
-  const digits = scale.high - scale.low < 10 ? 1 : 0;
-  return (
-    <span class="scale num">
-      {fixed(scale.low, digits)}
-      <i style={{ background: `linear-gradient(90deg, ${stops})` }} />
-      {quantity(scale.high, scale.unit, digits)}
-    </span>
-  );
-}
-
-interface Acts {
-  zoomAt: (factor: number, px: number, py: number) => void;
-  noteView: () => void;
-}
-
-/** Drag to move, wheel or two fingers to come nearer. */
-function useGestures(
-  canvas: { current: HTMLCanvasElement | null },
-  size: { width: number; height: number } | null,
-  viewer: { current: LayerViewer | null },
-  acts: Acts,
-): void {
-  const latest = useRef({ size, acts });
-  latest.current = { size, acts };
-  useEffect(() => {
-    const element = canvas.current;
-    if (!element) return undefined;
-    const fingers = new Map<number, { x: number; y: number }>();
-    const at = (event: { clientX: number; clientY: number }) => {
-      const box = element.getBoundingClientRect();
-      return { x: event.clientX - box.left, y: event.clientY - box.top };
-    };
-    const spread = (): number => {
-      const [a, b] = [...fingers.values()];
-      return a && b ? Math.hypot(a.x - b.x, a.y - b.y) : 0;
-    };
-    const down = (event: PointerEvent): void => {
-      element.setPointerCapture(event.pointerId);
-      fingers.set(event.pointerId, at(event));
-    };
-    const move = (event: PointerEvent): void => {
-      const before = fingers.get(event.pointerId);
-      const camera = viewer.current?.effectiveCamera();
-      if (!before || !camera) return;
-      const now = at(event);
-      const wide = spread();
-      fingers.set(event.pointerId, now);
-      const share = 1 / fingers.size;
-      viewer.current?.setCamera(pan(camera, (now.x - before.x) * share, (now.y - before.y) * share));
-      if (fingers.size === 2 && wide > 0) {
-        const [a, b] = [...fingers.values()];
-        if (a && b) latest.current.acts.zoomAt(wide / spread(), (a.x + b.x) / 2, (a.y + b.y) / 2);
-      }
-      latest.current.acts.noteView();
-    };
-    const up = (event: PointerEvent): void => void fingers.delete(event.pointerId);
-    const wheel = (event: WheelEvent): void => {
-      event.preventDefault();
-      const { x, y } = at(event);
-      const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-      latest.current.acts.zoomAt(Math.exp(event.deltaY * lines * 0.0015), x, y);
-    };
-    element.addEventListener("pointerdown", down);
-    element.addEventListener("pointermove", move);
-    element.addEventListener("pointerup", up);
-    element.addEventListener("pointercancel", up);
-    element.addEventListener("wheel", wheel, { passive: false });
-    return () => {
-      element.removeEventListener("pointerdown", down);
-      element.removeEventListener("pointermove", move);
-      element.removeEventListener("pointerup", up);
-      element.removeEventListener("pointercancel", up);
-      element.removeEventListener("wheel", wheel);
-    };
-  }, []);
 }

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { request } from "../api/client";
+import { Problem } from "../api/problem";
 import { EventReader, type ServerEvent } from "../api/sse";
 import type { EpochEvent, LiveStatus } from "../api/types";
 
@@ -75,6 +76,8 @@ export async function keepListening(): Promise<never> {
       await listen(last);
     } catch (error) {
       console.info("the stream of events broke; it is opened again", error);
+      // A server that does not know where the stream was begins anew.
+      if (error instanceof Problem && error.status >= 400 && error.status < 500) last.id = null;
     }
     failed = performance.now() - began > SILENCE_MS ? 0 : failed + 1;
     connection.value = "lost";
