@@ -19,6 +19,7 @@ _UNITS: Final = {
     "k_values_per_s": "k values/s",
     "mb_per_s": "MB/s",
     "requests_per_s": "requests/s",
+    "frames_per_s": "frames/s",
 }
 
 

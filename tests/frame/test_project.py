@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 TARGETS = (
-    "help", "setup", "services", "demo", "test", "check", "lint", "unit", "bench", "chaos",
+    "help", "setup", "services", "web", "demo", "test", "check", "lint", "unit", "bench", "chaos",
     "soak", "fuzz", "property", "wheel", "docs", "lock", "clean",
 )  # fmt: skip
 

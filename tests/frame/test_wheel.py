@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 NOT_SOURCE = shutil.ignore_patterns(
     ".venv", ".git", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.egg-info",
-    "pbf-data", "*.so",
+    "pbf-data", "*.so", "node_modules",
 )  # fmt: skip
 
 
@@ -88,6 +88,8 @@ def test_the_wheel_has_what_it_needs_and_nothing_else(wheel: Path, repository: P
         for file in (source / "pbf_ray").rglob(kind)
     }
     assert "pbf_ray/py.typed" in wanted
+    page = source / "pbf_ray" / "http" / "page"
+    wanted |= {str(file.relative_to(source)) for file in page.rglob("*") if file.is_file()}
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     wanted |= {f"{stub.removesuffix('.pyi')}{suffix}" for stub in wanted if stub.endswith(".pyi")}
     assert {name for name in names if name.startswith("pbf_ray/")} == wanted

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pbf_ray.storage.warehouses.snowflake import SnowflakeTables
 
 __all__ = [
+    "await_postgres_calm",
     "await_redis_calm",
     "bigquery_server",
     "bigquery_tables",
@@ -79,6 +80,21 @@ def schema_for(place: Path) -> str:
 def postgres_store(server: PostgresServer, place: Path) -> PostgresStore:
     """The store that lives at a place."""
     return PostgresStore(postgres_address(server), schema=schema_for(place))
+
+
+def await_postgres_calm(server: PostgresServer, deadline_s: float = 60.0) -> None:
+    """Wait until the server has ended the sessions of clients that are gone.
+
+    It does so when it next hears of them: a COMMIT that has arrived is still carried out.
+    """
+    deadline = time.monotonic() + deadline_s
+    with server.connect() as other:
+        while other.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND state <> 'idle'"
+        ).fetchall():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 def s3_address(server: S3Server, **more: object) -> S3Address:

@@ -300,15 +300,59 @@ def _write_epochs(store: TableStore, epochs: int, results: Any) -> None:
 
 def _write_until_killed(store: TableStore, first: int, started: Any) -> None:
     for epoch in itertools.count(first):
-        write(
-            store,
-            [
-                (EVERY_TYPE, numbered(EVERY_TYPE, 50, epoch=epoch)),
-                (SECOND, numbered(SECOND, 50, epoch=epoch)),
-            ],
-            epoch=epoch,
-        )
+        write(store, _fifty(epoch), epoch=epoch)
         started.value = epoch
+
+
+def kill_writers(
+    store: TableStore, rounds: int, seed: float, await_calm: Callable[[], object] = lambda: None
+) -> int:
+    """Kill writers of epochs one after another; each epoch has to be there whole, or not at all.
+
+    Args:
+        store: Prepared for both tables, and claimed by ``job``.
+        rounds: How many writers die, each after a few epochs, at any instant of the next.
+        seed: Of the instants.
+        await_calm: Returns when nothing that a killed writer had begun can take effect any more.
+
+    Returns:
+        The last epoch.
+    """
+    draw = random.Random(seed)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    committed: int | None = None
+    for round_ in range(rounds):
+        reached = context.Value("q", -1)
+        first = 0 if committed is None else committed + 1
+        writer = context.Process(target=_write_until_killed, args=(store, first, reached))
+        writer.start()
+        while reached.value < first + 2 + round_ % 3:
+            assert writer.is_alive()
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0, 0.05))
+        os.kill(writer.pid or 0, signal.SIGKILL)
+        writer.join()
+        await_calm()
+        committed = store.committed_epoch("job")
+        assert committed is not None
+        assert committed >= reached.value
+        counts = {store.count(EVERY_TYPE), store.count(SECOND)}
+        whole = (committed + 1) * 50
+        assert counts <= ({whole} if store.capabilities.transactions else {whole, whole + 50})
+    assert committed is not None
+    end = committed + 1
+    for epoch in (committed, end):
+        applied = write(store, _fifty(epoch), epoch=epoch)
+        assert applied == (epoch == end)
+    for contract in (EVERY_TYPE, SECOND):
+        wanted = pa.concat_tables([numbered(contract, 50, epoch=n) for n in range(end + 1)])
+        assert_same_rows(store.read(contract), wanted, "key")
+    return end
+
+
+def _fifty(epoch: int) -> list[tuple[TableContract, pa.Table]]:
+    return [(contract, numbered(contract, 50, epoch=epoch)) for contract in (EVERY_TYPE, SECOND)]
 
 
 def searching(examples: int) -> settings:
@@ -579,40 +623,7 @@ class StoreSuite(abc.ABC):
             assert_same_rows(store.read(contract), wanted, "key")
 
     def test_killed_at_any_instant(self, store: TableStore, place: Path) -> None:
-        context = multiprocessing.get_context("spawn")
-        committed: int | None = None
-        for round_ in range(self.kill_rounds):
-            reached = context.Value("q", -1)
-            first = 0 if committed is None else committed + 1
-            writer = context.Process(target=_write_until_killed, args=(store, first, reached))
-            writer.start()
-            while reached.value < first + 2 + round_:
-                assert writer.is_alive()
-                time.sleep(0.002)
-            time.sleep(random.uniform(0, 0.05))
-            os.kill(writer.pid or 0, signal.SIGKILL)
-            writer.join()
-            self.await_calm(place)
-            committed = store.committed_epoch("job")
-            assert committed is not None
-            assert committed >= reached.value
-            counts = {store.count(EVERY_TYPE), store.count(SECOND)}
-            whole = (committed + 1) * 50
-            assert counts <= ({whole} if store.capabilities.transactions else {whole, whole + 50})
-        assert committed is not None
-        end = committed + 1
-        for epoch in (committed, end):
-            assert write(
-                store,
-                [
-                    (EVERY_TYPE, numbered(EVERY_TYPE, 50, epoch=epoch)),
-                    (SECOND, numbered(SECOND, 50, epoch=epoch)),
-                ],
-                epoch=epoch,
-            ) == (epoch == end)
-        for contract in (EVERY_TYPE, SECOND):
-            wanted = pa.concat_tables([numbered(contract, 50, epoch=n) for n in range(end + 1)])
-            assert_same_rows(store.read(contract), wanted, "key")
+        kill_writers(store, self.kill_rounds, random.random(), lambda: self.await_calm(place))
 
     # -- reading --------------------------------------------------------------------------
 

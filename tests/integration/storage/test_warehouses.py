@@ -98,6 +98,28 @@ def test_a_run_that_was_fenced_off_in_the_middle_harms_nothing(
         assert newer._found("pbf_ray_staged_") == [], "what nobody needs is removed by a claim"
 
 
+def test_a_newer_run_that_removes_what_is_being_staged_fences_off(
+    store: SnowflakeTables,
+    snowflake_server: SnowflakeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = store._session.execute
+
+    def execute(statement: str, *given: Any) -> int:
+        done = real(statement, *given)
+        if statement.startswith("CREATE") and "STAGED" in statement.upper():
+            with snowflake_tables(snowflake_server, tmp_path) as newer:
+                newer.prepare([SECOND, REPLACED])
+                newer.claim("job", 2)
+        return done
+
+    monkeypatch.setattr(store._session, "execute", execute)
+    with pytest.raises(FencedError):
+        write(store, rows(0), epoch=0)
+    assert store.count(SECOND) == 0
+
+
 def test_a_pending_epoch_is_finished_as_it_was_decided_by_a_wider_table(
     store: SnowflakeTables, snowflake_server: SnowflakeServer, tmp_path: Path
 ) -> None:

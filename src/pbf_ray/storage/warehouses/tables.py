@@ -95,7 +95,13 @@ class WarehouseTables(TableStore):
                 return False
             pending = state.pending
             if pending is None:
-                pending = self._stage(write, state, tables)
+                try:
+                    pending = self._stage(write, state, tables)
+                except StoreContentError:
+                    # Gone while it was filled, because a newer run removes what is staged?
+                    if epochs.job_state(self._session, write.job_id) == state:
+                        raise
+                    continue
                 proposed = epochs.propose(self._session, write, state, pending)
                 # Where a driver repeats a statement, the second one finds the work done.
                 if not (proposed or self._decided(write, pending)):
