@@ -45,7 +45,7 @@ $(STAMP): pyproject.toml setup.py $(LOCK)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
 		--upgrade pip setuptools wheel pybind11
 	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
-		--no-build-isolation --editable '.[embedded,mongodb,plot,postgres,redis,s3,spark]' --group dev
+		--no-build-isolation --editable '.[bigquery,embedded,mongodb,plot,postgres,redis,s3,snowflake,spark]' --group dev
 	@echo "setup: compiling the kernels"
 	@$(PY) -c 'from pbf_ray.kernels.loading import load_kernels; load_kernels()'
 	@touch $@ $(CORE)
@@ -66,7 +66,8 @@ $(PAGE): $(PAGE_SOURCES)
 	fi
 
 services: setup ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
-	@if ! { $(PY) tests/services/fetch.py && $(PY) tests/services/class_archive.py; }; then \
+	@if ! { $(PY) tests/services/fetch.py && $(PY) tests/services/class_archive.py && \
+		$(PY) tests/services/environments.py; }; then \
 		if [ "$$CI" = true ]; then exit 1; fi; \
 		echo "services: going on without; the tests use the embedded broker where it will do"; \
 	fi
@@ -122,7 +123,7 @@ lock: ## Renew requirements-dev.lock with the newest versions that fit pyproject
 	"$$python" -m venv "$$place/venv" && \
 	"$$place/venv/bin/python" -m pip install --quiet --upgrade pip setuptools wheel pybind11 && \
 	"$$place/venv/bin/python" -m pip install --quiet --no-build-isolation \
-		--editable '.[embedded,mongodb,plot,postgres,redis,s3,spark]' --group dev && \
+		--editable '.[bigquery,embedded,mongodb,plot,postgres,redis,s3,snowflake,spark]' --group dev && \
 	{ echo "# Written by make lock: the versions that development and CI use."; \
 	"$$place/venv/bin/python" -m pip freeze --all --exclude-editable; } > $(LOCK)
 

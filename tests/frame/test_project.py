@@ -66,7 +66,7 @@ def test_make_test_sets_everything_up_first(repository: Path) -> None:
     steps = _run("make", "-n", "-B", "test", cwd=repository).stdout
     order = [steps.index(step) for step in ("-m venv", "pip install", "fetch.py", "-m pytest")]
     assert order == sorted(order)
-    extras = "[embedded,mongodb,plot,postgres,redis,s3,spark]"
+    extras = "[bigquery,embedded,mongodb,plot,postgres,redis,s3,snowflake,spark]"
     assert extras in steps, "the demo's broker belongs to the set-up"
 
 
