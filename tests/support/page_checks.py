@@ -11,6 +11,9 @@ from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
 __all__ = ["PageWatch", "assert_accessible", "drawn_colours", "layer_now", "wait_for_vectors"]
 
+# A busy machine is no failure.
+expect.set_options(timeout=60_000)
+
 _AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -124,14 +125,23 @@ def test_five_thousand_layers_and_many_vectors(
     asked = len(server.asked)
     page.mouse.move(box["x"] + 10, box["y"] + 30)
     page.mouse.down()
-    for step in range(40):
-        page.mouse.move(box["x"] + 10 + step * 30, box["y"] + 30)
+    # Faster than any hand, on any machine: all within one task of the page.
+    strip.evaluate(
+        """(strip) => {
+            const { left } = strip.getBoundingClientRect();
+            for (let x = 10; x < 1200; x += 10) {
+                const at = { clientX: left + x, buttons: 1, bubbles: true };
+                strip.dispatchEvent(new PointerEvent("pointermove", at));
+            }
+        }"""
+    )
+    page.mouse.move(box["x"] + 1180, box["y"] + 30)
     page.mouse.up()
-    assert 3500 < layer_now(page) < 5000
+    expect(strip).to_have_attribute("aria-valuenow", re.compile("^(3[5-9]|4[0-9])[0-9]{2}$"))
     wait_for_vectors(page, layer_now(page))
     of_vectors = [path for path in server.asked[asked:] if "/vectors" in path]
-    assert 1 <= len(of_vectors) < 20
-    assert f"layer={layer_now(page)}" in page.url
+    assert 1 <= len(of_vectors) <= 4, "where the hand went down, and where it rested"
+    expect(page).to_have_url(re.compile(f"layer={layer_now(page)}"))
 
 
 def test_keys_and_their_help(servers: Servers, open_page: OpenPage, screenshots: Path) -> None:

@@ -12,7 +12,7 @@ export interface Binding {
 const groups: { title: string; bindings: () => Binding[] }[] = [];
 let pending = "";
 let pendingAt = -Infinity;
-const CHORD_MS = 1200;
+const CHORD_MS = 2500;
 
 /** Everything bound now, for the help. */
 export function boundKeys(): { title: string; bindings: Binding[] }[] {
