@@ -14,10 +14,13 @@ FUZZ_SECONDS ?= 60
 # Test files are shared out to so many processes, each with its own broker and Ray.
 TEST_PROCESSES ?= 2
 SHARED_OUT := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder
+# The web page that is shipped in the package, and what it is made of.
+PAGE := src/pbf_ray/http/page/index.html
+PAGE_SOURCES := $(wildcard web/*.json web/*.ts web/*.html web/public/*) $(shell find web/src -type f)
 SOURCES := src tests examples benchmarks docs deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services demo test check lint unit bench chaos cluster soak fuzz property wheel docs lock clean
+.PHONY: help setup services web demo test check lint unit bench chaos cluster soak fuzz property wheel docs lock clean
 
 help: ## What there is (this)
 	@echo "pbf_ray: from Kafka to layer quality on Ray. First: make demo"
@@ -30,7 +33,7 @@ help: ## What there is (this)
 	@echo "  PROPERTY_ROUNDS=100  how many times the usual search make property makes"
 	@echo "  ARGS='...'       further arguments: make demo ARGS=--json, make test ARGS='-k replay'"
 
-setup: $(STAMP) $(CORE) ## Make .venv with pbf_ray, the demo's broker and the development tools
+setup: $(STAMP) $(CORE) $(PAGE) ## Make .venv with pbf_ray, the demo's broker and the development tools
 
 $(STAMP): pyproject.toml setup.py $(LOCK)
 	@python=$$(.ci/find-python $(PYTHON)) || exit 1; \
@@ -42,7 +45,7 @@ $(STAMP): pyproject.toml setup.py $(LOCK)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
 		--upgrade pip setuptools wheel pybind11
 	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) \
-		--no-build-isolation --editable '.[embedded,mongodb,plot,postgres,redis,s3,spark]' --group dev
+		--no-build-isolation --editable '.[bigquery,embedded,mongodb,plot,postgres,redis,s3,snowflake,spark]' --group dev
 	@echo "setup: compiling the kernels"
 	@$(PY) -c 'from pbf_ray.kernels.loading import load_kernels; load_kernels()'
 	@touch $@ $(CORE)
@@ -52,11 +55,25 @@ $(CORE): $(NATIVE) | $(STAMP)
 	@$(PY) setup.py --quiet build_ext --inplace
 	@touch $@
 
+$(PAGE): $(PAGE_SOURCES)
+	@if command -v npm >/dev/null; then \
+		echo "setup: building the web page"; \
+		{ cd web && npm ci --silent && npm run --silent build -- --logLevel warn; } && touch ../$@; \
+	elif [ "$$CI" = true ]; then \
+		echo "setup: CI needs npm (Node.js 20.19 or newer) for the web page" >&2; exit 1; \
+	else \
+		echo "setup: there is no npm, so pbf-ray serve will have no web page (Node.js 20.19 or newer)"; \
+	fi
+
 services: setup ## Fetch Apache Kafka for the tests (needs Java 17 and Maven)
-	@if ! { $(PY) tests/services/fetch.py && $(PY) tests/services/class_archive.py; }; then \
+	@if ! { $(PY) tests/services/fetch.py && $(PY) tests/services/class_archive.py && \
+		$(PY) tests/services/environments.py; }; then \
 		if [ "$$CI" = true ]; then exit 1; fi; \
 		echo "services: going on without; the tests use the embedded broker where it will do"; \
 	fi
+
+web: ## Build the web page anew (needs Node.js 20.19 and npm)
+	@cd web && npm ci --silent && npm run --silent build
 
 demo: setup ## Run the main job on simulated machines and serve its results, nothing else to install
 	@$(VENV)/bin/pbf-ray demo $(ARGS)
@@ -109,11 +126,11 @@ lock: ## Renew requirements-dev.lock with the newest versions that fit pyproject
 	"$$python" -m venv "$$place/venv" && \
 	"$$place/venv/bin/python" -m pip install --quiet --upgrade pip setuptools wheel pybind11 && \
 	"$$place/venv/bin/python" -m pip install --quiet --no-build-isolation \
-		--editable '.[embedded,mongodb,plot,postgres,redis,s3,spark]' --group dev && \
+		--editable '.[bigquery,embedded,mongodb,plot,postgres,redis,s3,snowflake,spark]' --group dev && \
 	{ echo "# Written by make lock: the versions that development and CI use."; \
 	"$$place/venv/bin/python" -m pip freeze --all --exclude-editable; } > $(LOCK)
 
 clean: ## Remove what was built, and the caches; .venv and pbf-data stay
 	rm -rf build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-		.import_linter_cache .benchmarks
+		.import_linter_cache .benchmarks src/pbf_ray/http/page web/node_modules
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,6 +18,8 @@ _UNITS: Final = {
     "k_records_per_s": "k records/s",
     "k_values_per_s": "k values/s",
     "mb_per_s": "MB/s",
+    "requests_per_s": "requests/s",
+    "frames_per_s": "frames/s",
 }
 
 

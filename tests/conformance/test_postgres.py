@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from psycopg import sql
 
 from pbf_ray.storage.postgres import PostgresStore
 from services.postgres import PostgresServer
-from support.databases import postgres_store, schema_for
+from support.databases import await_postgres_calm, postgres_store, schema_for
 from support.store_suite import StoreSuite
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -25,16 +24,7 @@ class TestPostgresStore(StoreSuite):
         return postgres_store(self.server, place)
 
     def await_calm(self, place: Path) -> None:
-        # A server ends the session of a client that is gone when it next hears of it: a COMMIT
-        # that has arrived is still carried out.
-        deadline = time.monotonic() + 60
-        with self.server.connect() as other:
-            while other.execute(
-                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
-                "AND pid <> pg_backend_pid() AND state <> 'idle'"
-            ).fetchall():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+        await_postgres_calm(self.server)
 
     @contextmanager
     def failing_at_second(self, place: Path) -> Iterator[None]:

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 TARGETS = (
-    "help", "setup", "services", "demo", "test", "check", "lint", "unit", "bench", "chaos",
+    "help", "setup", "services", "web", "demo", "test", "check", "lint", "unit", "bench", "chaos",
     "cluster", "soak", "fuzz", "property", "wheel", "docs", "lock", "clean",
 )  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_make_test_sets_everything_up_first(repository: Path) -> None:
     steps = _run("make", "-n", "-B", "test", cwd=repository).stdout
     order = [steps.index(step) for step in ("-m venv", "pip install", "fetch.py", "-m pytest")]
     assert order == sorted(order)
-    extras = "[embedded,mongodb,plot,postgres,redis,s3,spark]"
+    extras = "[bigquery,embedded,mongodb,plot,postgres,redis,s3,snowflake,spark]"
     assert extras in steps, "the demo's broker belongs to the set-up"
 
 

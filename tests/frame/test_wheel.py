@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+# The C++ is compiled: minutes where others work as well.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 NOT_SOURCE = shutil.ignore_patterns(
     ".venv", ".git", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.egg-info",
-    "pbf-data", "*.so",
+    "pbf-data", "*.so", "node_modules",
 )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def _run(*command: str | Path, cwd: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=1100,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -87,6 +88,8 @@ def test_the_wheel_has_what_it_needs_and_nothing_else(wheel: Path, repository: P
         for file in (source / "pbf_ray").rglob(kind)
     }
     assert "pbf_ray/py.typed" in wanted
+    page = source / "pbf_ray" / "http" / "page"
+    wanted |= {str(file.relative_to(source)) for file in page.rglob("*") if file.is_file()}
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     wanted |= {f"{stub.removesuffix('.pyi')}{suffix}" for stub in wanted if stub.endswith(".pyi")}
     assert {name for name in names if name.startswith("pbf_ray/")} == wanted

@@ -126,6 +126,8 @@ class MachineNetwork:
         for machine in self._machines:
             machine.kill()
         for number in range(1, self._made + 1):
+            # By itself the cable goes only when the kernel has cleared the space away.
+            _run("ip", "link", "delete", f"{self._bridge}v{number}")
             _run("ip", "netns", "delete", self._space(number))
         _run("ip", "link", "delete", self._bridge)
         shutil.rmtree(self.folder, ignore_errors=True)

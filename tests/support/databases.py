@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -18,13 +18,22 @@ from pbf_ray.storage.caches.redis import RedisAddress, RedisCache
 from pbf_ray.storage.mongodb.client import MongoAddress
 from pbf_ray.storage.postgres import PostgresStore
 from pbf_ray.storage.postgres_pool import PostgresAddress
+from services.bigquery import BigQueryServer, bigquery_missing
 from services.mongodb import MongoServer, mongodb_missing
 from services.postgres import PostgresServer, postgres_missing
 from services.redis import RedisServer, redis_missing
 from services.seaweedfs import S3Server, s3_server_missing
+from services.snowflake import SnowflakeServer, snowflake_missing
+
+if TYPE_CHECKING:
+    from pbf_ray.storage.warehouses.bigquery import BigQueryTables
+    from pbf_ray.storage.warehouses.snowflake import SnowflakeTables
 
 __all__ = [
+    "await_postgres_calm",
     "await_redis_calm",
+    "bigquery_server",
+    "bigquery_tables",
     "database_for",
     "mongo_address",
     "mongodb",
@@ -32,6 +41,7 @@ __all__ = [
     "own_postgres",
     "own_redis_server",
     "own_s3_server",
+    "own_snowflake_server",
     "postgres",
     "postgres_address",
     "postgres_store",
@@ -42,6 +52,8 @@ __all__ = [
     "s3_blobs",
     "s3_server",
     "schema_for",
+    "snowflake_server",
+    "snowflake_tables",
 ]
 
 
@@ -68,6 +80,21 @@ def schema_for(place: Path) -> str:
 def postgres_store(server: PostgresServer, place: Path) -> PostgresStore:
     """The store that lives at a place."""
     return PostgresStore(postgres_address(server), schema=schema_for(place))
+
+
+def await_postgres_calm(server: PostgresServer, deadline_s: float = 60.0) -> None:
+    """Wait until the server has ended the sessions of clients that are gone.
+
+    It does so when it next hears of them: a COMMIT that has arrived is still carried out.
+    """
+    deadline = time.monotonic() + deadline_s
+    with server.connect() as other:
+        while other.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND state <> 'idle'"
+        ).fetchall():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 def s3_address(server: S3Server, **more: object) -> S3Address:
@@ -166,6 +193,47 @@ def own_redis_server() -> Iterator[RedisServer]:
     """A Redis of the test's own: it may be stopped, killed, started again."""
     _need("Redis", redis_missing())
     with RedisServer() as server:
+        yield server
+
+
+def snowflake_tables(server: SnowflakeServer, place: Path, **more: Any) -> SnowflakeTables:
+    """The store that lives at a place: a schema of the server's database."""
+    from pbf_ray.storage.warehouses.snowflake import SnowflakeAddress, SnowflakeTables
+
+    schema = f"PLACE_{_mark(place)}".upper()
+    address = SnowflakeAddress(**{**server.settings, "schema": schema, **more})
+    return SnowflakeTables(address)
+
+
+def bigquery_tables(server: BigQueryServer, place: Path, **more: Any) -> BigQueryTables:
+    """The store that lives at a place: a data set of the server's project."""
+    from pbf_ray.storage.warehouses.bigquery import BigQueryAddress, BigQueryTables
+
+    given = {**server.settings, "dataset": f"place_{_mark(place)}", **more}
+    return BigQueryTables(BigQueryAddress(project=given.pop("project_id"), **given))
+
+
+@pytest.fixture(scope="session")
+def snowflake_server() -> Iterator[SnowflakeServer]:
+    """The session's server with Snowflake's protocol: never stopped; tests take a schema each."""
+    _need("fakesnow", snowflake_missing())
+    with SnowflakeServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_snowflake_server() -> Iterator[SnowflakeServer]:
+    """A server of the test's own: it may be stopped, killed, started again."""
+    _need("fakesnow", snowflake_missing())
+    with SnowflakeServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bigquery_server() -> Iterator[BigQueryServer]:
+    """The session's server with BigQuery's protocol: tests take a data set each."""
+    _need("local-bigquery", bigquery_missing())
+    with BigQueryServer() as server:
         yield server
 
 

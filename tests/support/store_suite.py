@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -41,7 +41,18 @@ from pbf_ray.errors import FencedError, StoreContentError, StoreError
 from pbf_ray.storage.base import EpochCommit, StagedRows, TableStore
 from pbf_ray.storage.selection import RowSelection
 
-__all__ = ["EVERY_TYPE", "SECOND", "StoreSuite", "assert_same_rows", "fill", "numbered", "tables"]
+__all__ = [
+    "EVERY_TYPE",
+    "SECOND",
+    "StoreSuite",
+    "assert_same_rows",
+    "fill",
+    "numbered",
+    "searching",
+    "stage",
+    "tables",
+    "write",
+]
 
 EVERY_TYPE = TableContract(
     "every_type",
@@ -289,19 +300,85 @@ def _write_epochs(store: TableStore, epochs: int, results: Any) -> None:
 
 def _write_until_killed(store: TableStore, first: int, started: Any) -> None:
     for epoch in itertools.count(first):
-        write(
-            store,
-            [
-                (EVERY_TYPE, numbered(EVERY_TYPE, 50, epoch=epoch)),
-                (SECOND, numbered(SECOND, 50, epoch=epoch)),
-            ],
-            epoch=epoch,
-        )
+        write(store, _fifty(epoch), epoch=epoch)
         started.value = epoch
 
 
+def kill_writers(
+    store: TableStore, rounds: int, seed: float, await_calm: Callable[[], object] = lambda: None
+) -> int:
+    """Kill writers of epochs one after another; each epoch has to be there whole, or not at all.
+
+    Args:
+        store: Prepared for both tables, and claimed by ``job``.
+        rounds: How many writers die, each after a few epochs, at any instant of the next.
+        seed: Of the instants.
+        await_calm: Returns when nothing that a killed writer had begun can take effect any more.
+
+    Returns:
+        The last epoch.
+    """
+    draw = random.Random(seed)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    committed: int | None = None
+    for round_ in range(rounds):
+        reached = context.Value("q", -1)
+        first = 0 if committed is None else committed + 1
+        writer = context.Process(target=_write_until_killed, args=(store, first, reached))
+        writer.start()
+        while reached.value < first + 2 + round_ % 3:
+            assert writer.is_alive()
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0, 0.05))
+        os.kill(writer.pid or 0, signal.SIGKILL)
+        writer.join()
+        await_calm()
+        committed = store.committed_epoch("job")
+        assert committed is not None
+        assert committed >= reached.value
+        counts = {store.count(EVERY_TYPE), store.count(SECOND)}
+        whole = (committed + 1) * 50
+        assert counts <= ({whole} if store.capabilities.transactions else {whole, whole + 50})
+    assert committed is not None
+    end = committed + 1
+    for epoch in (committed, end):
+        applied = write(store, _fifty(epoch), epoch=epoch)
+        assert applied == (epoch == end)
+    for contract in (EVERY_TYPE, SECOND):
+        wanted = pa.concat_tables([numbered(contract, 50, epoch=n) for n in range(end + 1)])
+        assert_same_rows(store.read(contract), wanted, "key")
+    return end
+
+
+def _fifty(epoch: int) -> list[tuple[TableContract, pa.Table]]:
+    return [(contract, numbered(contract, 50, epoch=epoch)) for contract in (EVERY_TYPE, SECOND)]
+
+
+def searching(examples: int) -> settings:
+    """How many examples a test of values tries; the store is one for all of them."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+        ],
+    )
+
+
 class StoreSuite(abc.ABC):
-    """Inherit in a class named ``Test...`` and implement the two abstract methods."""
+    """Inherit in a class named ``Test...`` and implement the two abstract methods.
+
+    Attributes:
+        many_epochs: How many epochs a test commits that wants many.
+        kill_rounds: How often a writer is killed.
+    """
+
+    many_epochs: ClassVar[int] = 40
+    kill_rounds: ClassVar[int] = 3
 
     @abc.abstractmethod
     def open_store(self, place: Path) -> TableStore:
@@ -329,17 +406,12 @@ class StoreSuite(abc.ABC):
 
     # -- values ---------------------------------------------------------------------------
 
-    @settings(
-        max_examples=60,
-        deadline=None,
-        suppress_health_check=[
-            HealthCheck.function_scoped_fixture,
-            HealthCheck.differing_executors,
-            HealthCheck.too_slow,
-        ],
-    )
+    @searching(60)
     @given(table=tables(EVERY_TYPE))
     def test_every_value_survives(self, store: TableStore, table: pa.Table) -> None:
+        self.every_value_survives(store, table)
+
+    def every_value_survives(self, store: TableStore, table: pa.Table) -> None:
         reached = store.committed_epoch("job")
         epoch = 0 if reached is None else reached + 1
         keys = [f"{epoch}/{key}" for key in table["key"].to_pylist()]
@@ -348,19 +420,13 @@ class StoreSuite(abc.ABC):
         read = store.read(EVERY_TYPE)
         assert_same_rows(read.filter(pc.equal(read["epoch"], epoch)), table, "key")
 
-    @settings(
-        max_examples=15,
-        deadline=None,
-        suppress_health_check=[
-            HealthCheck.function_scoped_fixture,
-            HealthCheck.differing_executors,
-            HealthCheck.too_slow,
-            HealthCheck.data_too_large,
-        ],
-    )
+    @searching(15)
     @given(data=st.data())
     @example(data=None)
     def test_output_tables_survive(self, store: TableStore, data: Any) -> None:
+        self.output_tables_survive(store, data)
+
+    def output_tables_survive(self, store: TableStore, data: Any) -> None:
         store.prepare(_APPENDED)
         store.claim("job", 1)
         reached = store.committed_epoch("job")
@@ -535,7 +601,7 @@ class StoreSuite(abc.ABC):
         assert store.count(SECOND) == rows
 
     def test_of_two_writers_one_wins_each_epoch(self, store: TableStore) -> None:
-        epochs = 25
+        epochs = self.many_epochs * 5 // 8
         context = multiprocessing.get_context("spawn")
         results = context.SimpleQueue()
         writers = [
@@ -557,40 +623,7 @@ class StoreSuite(abc.ABC):
             assert_same_rows(store.read(contract), wanted, "key")
 
     def test_killed_at_any_instant(self, store: TableStore, place: Path) -> None:
-        context = multiprocessing.get_context("spawn")
-        committed: int | None = None
-        for round_ in range(3):
-            reached = context.Value("q", -1)
-            first = 0 if committed is None else committed + 1
-            writer = context.Process(target=_write_until_killed, args=(store, first, reached))
-            writer.start()
-            while reached.value < first + 2 + round_:
-                assert writer.is_alive()
-                time.sleep(0.002)
-            time.sleep(random.uniform(0, 0.05))
-            os.kill(writer.pid or 0, signal.SIGKILL)
-            writer.join()
-            self.await_calm(place)
-            committed = store.committed_epoch("job")
-            assert committed is not None
-            assert committed >= reached.value
-            counts = {store.count(EVERY_TYPE), store.count(SECOND)}
-            whole = (committed + 1) * 50
-            assert counts <= ({whole} if store.capabilities.transactions else {whole, whole + 50})
-        assert committed is not None
-        end = committed + 1
-        for epoch in (committed, end):
-            assert write(
-                store,
-                [
-                    (EVERY_TYPE, numbered(EVERY_TYPE, 50, epoch=epoch)),
-                    (SECOND, numbered(SECOND, 50, epoch=epoch)),
-                ],
-                epoch=epoch,
-            ) == (epoch == end)
-        for contract in (EVERY_TYPE, SECOND):
-            wanted = pa.concat_tables([numbered(contract, 50, epoch=n) for n in range(end + 1)])
-            assert_same_rows(store.read(contract), wanted, "key")
+        kill_writers(store, self.kill_rounds, random.random(), lambda: self.await_calm(place))
 
     # -- reading --------------------------------------------------------------------------
 
@@ -772,17 +805,12 @@ class StoreSuite(abc.ABC):
 
     # -- rows outside of epochs ---------------------------------------------------------------
 
-    @settings(
-        max_examples=15,
-        deadline=None,
-        suppress_health_check=[
-            HealthCheck.function_scoped_fixture,
-            HealthCheck.differing_executors,
-            HealthCheck.too_slow,
-        ],
-    )
+    @searching(15)
     @given(first=tables(EVERY_TYPE), second=tables(EVERY_TYPE))
     def test_put_writes_by_key(self, store: TableStore, first: pa.Table, second: pa.Table) -> None:
+        self.put_writes_by_key(store, first, second)
+
+    def put_writes_by_key(self, store: TableStore, first: pa.Table, second: pa.Table) -> None:
         """Rows that are there stay ("append") or give way ("upsert"), and twice is once."""
         replacing = replace(EVERY_TYPE, name="replacing", changes="upsert")
         store.prepare([EVERY_TYPE, replacing])
@@ -860,7 +888,7 @@ class StoreSuite(abc.ABC):
     def test_upkeep_keeps_rows_epochs_and_fence(self, store: TableStore) -> None:
         store.claim("job", 2)
         written = []
-        for epoch in range(40):
+        for epoch in range(self.many_epochs):
             table = numbered(EVERY_TYPE, 3, epoch=epoch)
             written.append(table)
             write(store, [(EVERY_TYPE, table)], epoch=epoch, incarnation=2)
@@ -868,10 +896,11 @@ class StoreSuite(abc.ABC):
                 store.maintain()
         store.maintain()
         assert_same_rows(store.read(EVERY_TYPE), pa.concat_tables(written), "key")
-        assert store.committed_epoch("job") == 39
-        assert not write(store, [(EVERY_TYPE, written[7])], epoch=7, incarnation=2)
+        last = self.many_epochs - 1
+        assert store.committed_epoch("job") == last
+        assert not write(store, [(EVERY_TYPE, written[last // 5])], epoch=last // 5, incarnation=2)
         with pytest.raises(FencedError):
-            write(store, [], epoch=40, incarnation=1)
+            write(store, [], epoch=self.many_epochs, incarnation=1)
         store.maintain()
 
     def test_clearing_a_job_removes_its_rows_and_nothing_else(self, store: TableStore) -> None:

@@ -75,13 +75,14 @@ def demo_command(
     steps.append(("pbf-ray stream --bootstrap-servers HOST:PORT", "the same on your own Kafka"))
     report(result, demo.settings, steps)
     if not no_serve:
-        _serve(demo.settings)
+        # Nobody who has waited for the results is to lose the page to a port that is taken.
+        _serve(demo.settings, or_any_port=loaded.sources["http.port"] == "default")
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, *, or_any_port: bool) -> None:
     from pbf_ray.cli.serve.group import serve_until_told
 
-    serve_until_told(settings)
+    serve_until_told(settings, or_any_port=or_any_port)
 
 
 def _demo(settings: Settings, *, machines: int, layers: int, seconds: float, seed: int) -> DemoJob:

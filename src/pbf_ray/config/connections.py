@@ -132,6 +132,20 @@ class SnowflakeSettings(Section):
     database: str = from_environment("SNOWFLAKE_DATABASE", "PBF_LBM", "database")
     schema_name: str = from_environment("SNOWFLAKE_SCHEMA", "PUBLIC", "schema")
     role: str = from_environment("SNOWFLAKE_ROLE", "PBF_ROLE", "role")
+    private_key_file: FilePath | None = Field(
+        default=None, description="file of the user's private key (PEM), in place of a password"
+    )
+    private_key_passphrase: SecretStr | None = Field(
+        default=None, description="what opens that file"
+    )
+    host: str | None = Field(
+        default=None, description="host, where the account is not at its usual address"
+    )
+    port: _Port | None = Field(default=None, description="port of that host")
+    protocol: Literal["https", "http"] = Field(
+        default="https", description="https; http only for servers of tests"
+    )
+    timeout_s: PositiveSeconds = Field(default=30.0, description="wait for an answer, s")
 
 
 class BigQuerySettings(Section):
@@ -143,3 +157,9 @@ class BigQuerySettings(Section):
     )
     dataset: str = from_environment("BIGQUERY_DATASET", "pbf_lbm", "dataset")
     location: str = from_environment("BIGQUERY_LOCATION", "US", "location")
+    endpoint: str | None = Field(
+        default=None,
+        description="URL, where BigQuery is not at its usual address; http:// of an emulator "
+        "is asked without credentials",
+    )
+    timeout_s: PositiveSeconds = Field(default=30.0, description="wait for an answer, s")

@@ -41,7 +41,9 @@ class HttpSettings(Section):
     )
     replicas: PositiveCount = Field(default=1, description="processes that answer")
     build_files: FilePath | None = Field(
-        default=None, description="folder of build files, each named as its build: M01-B001.cli"
+        default=None,
+        description="folder of build files, each named as its build: M01-B001.cli; "
+        "<stores.root>/build-files if not set",
     )
     machine_pattern: Annotated[str, AfterValidator(_pattern)] = Field(
         default=r"(.+?)(?:-S\d+)?",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
 from typing import Any, Final
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from pbf_ray.engine.cluster import living_nodes
 from pbf_ray.engine.coordinator import CoordinatorActor
 from pbf_ray.engine.spec import StreamSpec
-from pbf_ray.errors import PbfRayError, WorkersLostError
+from pbf_ray.errors import PbfRayError, StreamError, WorkersLostError
 from pbf_ray.logs import get_logger
 from pbf_ray.streaming.progress import Progress
 
@@ -23,6 +24,7 @@ _log = get_logger(__name__)
 
 _TRACE: Final = 0.001
 """Of the custom resource: a mark of where to be, which many jobs share."""
+_NO_MODULE: Final = re.compile(r"No module named '([^']+)'")
 
 
 class Supervisor:
@@ -58,6 +60,9 @@ class Supervisor:
                     raise error.cause from None
                 raise
             except RayError as error:
+                if isinstance(error, RayActorError) and error.actor_init_failed:
+                    # It would fail again: nothing but reading the specification happens there.
+                    raise _unborn(error) from None
                 cause = (str(error).strip() or type(error).__name__).splitlines()[0]
                 deaths = 1 if self._progress.epoch > last_epoch else deaths + 1
                 last_epoch = self._progress.epoch
@@ -111,3 +116,21 @@ class Supervisor:
         for request in self._requests:
             getattr(coordinator, request).remote()
         return coordinator
+
+
+def _unborn(error: RayActorError) -> StreamError:
+    """Why a coordinator could not be made; mostly a class that Ray's workers cannot import."""
+    text = str(error)
+    lacking = _NO_MODULE.search(text)
+    if lacking is None:
+        last = text.strip().splitlines()[-1].strip()
+        return StreamError(
+            f"the coordinator cannot be made: {last}",
+            advice="the specification of the job, sinks included, has to be readable by pickle",
+        )
+    return StreamError(
+        f"Ray's workers cannot import {lacking[1]}, which the job needs",
+        advice="a sink's class has to be importable on every node: install its package there, or "
+        "set PYTHONPATH before Ray is started",
+        module=lacking[1],
+    )

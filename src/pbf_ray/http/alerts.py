@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,6 +57,9 @@ class Alert:
             return f"{self.anomaly_type} in {records}"
         worst = "highest" if self.rule.op.startswith(">") else "lowest"
         found = "" if self.extreme is None else f"; {worst} {self.extreme:.6g} {self.unit}"
+        if self.extreme is not None and math.isnan(self.extreme):
+            # Which is above every threshold, as for Spark.
+            found = "; the values are not numbers (NaN)"
         return (
             f"{self.rule.channel} {_WORDS[self.rule.op]} {self.rule.threshold:g} {self.unit} "
             f"in {records}{found}"

@@ -49,11 +49,11 @@ class BuildFiles:
     """A folder of build files, found by the name of their build.
 
     Args:
-        folder: The folder; None: there are none.
+        folder: The folder; it need not be there.
         machine: What no file says of the machine.
     """
 
-    def __init__(self, folder: Path | None, machine: MachineTimes) -> None:
+    def __init__(self, folder: Path, machine: MachineTimes) -> None:
         self._folder = folder
         self._machine = machine
         self._lock = threading.Lock()
@@ -62,20 +62,20 @@ class BuildFiles:
 
     @property
     def there(self) -> bool:
-        """Whether a folder was named."""
-        return self._folder is not None
+        """Whether there is such a folder."""
+        return self._folder.is_dir()
 
     def version(self) -> int:
         """Changes when a file is added to the folder or removed."""
         try:
-            return self._folder.stat().st_mtime_ns if self._folder is not None else 0
+            return self._folder.stat().st_mtime_ns
         except OSError:
             return 0
 
     def path(self, build_id: str) -> Path | None:
         """The file of a build; None if there is none."""
         # The name comes from a client: what is not a plain file name of the folder does not exist.
-        if self._folder is None or not build_id or build_id in {".", ".."} or "\0" in build_id:
+        if not build_id or build_id in {".", ".."} or "\0" in build_id:
             return None
         if "/" in build_id or "\\" in build_id or len(build_id.encode()) > 240:
             return None

@@ -97,7 +97,12 @@ def run(settings: Settings, port: int) -> None:
     serve.run(application(settings), name=NAME, route_prefix="/", blocking=False)
 
 
-def end() -> None:
-    """Answer the requests that run, then end Serve."""
+def end(*, whole: bool) -> None:
+    """Answer the requests that run, then end the application.
+
+    Args:
+        whole: End Serve as well; not needed where Ray ends next.
+    """
     serve.delete(NAME)
-    serve.shutdown()  # type: ignore[no-untyped-call]
+    if whole:
+        serve.shutdown()  # type: ignore[no-untyped-call]

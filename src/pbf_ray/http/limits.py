@@ -190,16 +190,14 @@ class Admission:
                 started.set()
                 await send(message)
 
-        self._inside += 1
-
         async def run() -> None:
-            try:
-                async with places:
-                    await self._app(scope, receive, watched)
-            finally:
-                self._inside -= 1
+            async with places:
+                await self._app(scope, receive, watched)
 
+        self._inside += 1
         task = asyncio.ensure_future(run())
+        # Not in the task itself: one that is cancelled before it begins runs nothing of it.
+        task.add_done_callback(self._leave)
         begun = asyncio.ensure_future(started.wait())
         try:
             await asyncio.wait(
@@ -219,6 +217,9 @@ class Admission:
             raise
         finally:
             begun.cancel()
+
+    def _leave(self, _: asyncio.Future[None]) -> None:
+        self._inside -= 1
 
 
 def too_large(most: int) -> ProblemError:

@@ -71,6 +71,7 @@ class LiveResults:
             )
             for contract in _SMALL
         }
+        self._sorted: dict[str, tuple[pa.Table, pa.Table]] = {}
         self._held: Snapshot | None = None
         self._looked_s = 0.0
 
@@ -116,14 +117,11 @@ class LiveResults:
         rows: dict[str, pa.Table] = {}
         for contract in _SMALL:
             table = self._tables[contract.name]
-            before = table.rows.num_rows
-            new = table.refresh(epoch)
-            unchanged = held is not None and not new.num_rows and before == table.rows.num_rows
-            rows[contract.name] = (
-                getattr(held, _PLACES[contract.name])
-                if unchanged
-                else _ordered(contract, table.rows)
-            )
+            table.refresh(epoch)
+            known = self._sorted.get(contract.name)
+            if known is None or known[0] is not table.rows:
+                known = self._sorted[contract.name] = (table.rows, _ordered(contract, table.rows))
+            rows[contract.name] = known[1]
         snapshot = Snapshot(
             job_id=self.job_id,
             epoch=epoch,
@@ -173,14 +171,6 @@ class LiveResults:
             profile=self.profile,
             status=status,
         )
-
-
-_PLACES: Final = {
-    LAYER_QUALITY.name: "layers",
-    ISPM_ANOMALIES.name: "anomalies",
-    LATE_RECORDS.name: "late_records",
-    DEAD_LETTERS.name: "dead_letters",
-}
 
 
 def _ordered(contract: TableContract, rows: pa.Table) -> pa.Table:

@@ -46,7 +46,7 @@ class LiveTable:
 
     @property
     def rows(self) -> pa.Table:
-        """What was there at the last refresh, in no set order."""
+        """What was there at the last refresh, in no set order; one object while nothing changes."""
         return self._rows
 
     def refresh(self, epoch: int) -> pa.Table:
@@ -62,10 +62,11 @@ class LiveTable:
             StoreError: The store cannot be read.
         """
         new = self._scan(self._epoch)
+        rows = self._rows
         if new.num_rows and self._contract.changes == "upsert" and self._rows.num_rows:
             replaced = pc.is_in(self._rows[self._contract.key], new[self._contract.key])
             rows = pa.concat_tables([self._rows.filter(pc.invert(replaced)), new])
-        else:
+        elif new.num_rows:
             rows = pa.concat_tables([self._rows, new])
         # Rows of an epoch that is being written just now are counted, and seen, next time.
         if self._store.count(self._contract, job_id=self._job_id) < rows.num_rows:

@@ -34,6 +34,9 @@ from pbf_ray.streaming.status import read_status
 
 __all__ = ["Queries"]
 
+BUILD_FILES: Final = "build-files"
+"""Where the build files of a job are, in the folder of its stores, if no setting says otherwise."""
+
 _FIRST_LAYER: Final = -(2**31)
 _LAST_LAYER: Final = 2**31 - 1
 _ANOMALY: Final = (
@@ -82,7 +85,8 @@ class Queries:
             jump_speed_mm_s=settings.builds.jump_speed_mm_s,
             jump_delay_us=settings.builds.jump_delay_us,
         )
-        self.files = BuildFiles(settings.http.build_files, self.machine_times)
+        folder = settings.http.build_files or settings.stores_root / BUILD_FILES
+        self.files = BuildFiles(folder, self.machine_times)
         self._fleet_lock = threading.Lock()
         self._fleet: tuple[str, Fleet] | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from pbf_ray.engine.cluster import connect, disconnect
 from pbf_ray.errors import PbfRayError
 from pbf_ray.jobs.shared_folders import require_shared_by_nodes, serve_folders
 
-__all__ = ["Serving", "serve_results"]
+__all__ = ["Serving", "serve_results", "usable_port"]
 
 _REPLICA_CPUS = 0.5
 
@@ -31,20 +32,24 @@ class Serving:
         """End it: requests that run are answered first."""
         from pbf_ray.http import deployment
 
-        deployment.end()
+        deployment.end(whole=not self.owns_ray)
         if self.owns_ray:
             disconnect()
 
 
-def serve_results(settings: Settings) -> Serving:
+def serve_results(settings: Settings, *, or_any_port: bool = False) -> Serving:
     """Serve the results of a job on ``http.host`` and ``http.port``; returns when it answers.
+
+    Args:
+        settings: The settings of the job, and of how it is served.
+        or_any_port: Take a free port if that one is taken.
 
     Raises:
         PbfRayError: The address is taken or cannot be used, or the cluster cannot be joined.
         SettingError: Replicas on several machines would need files of one.
     """
     http = settings.http
-    port = _usable_port(http.host, http.port)
+    port = usable_port(http.host, http.port, or_any=or_any_port)
     owns_ray = connect(
         address=settings.ray.address,
         token_path=settings.ray.token_path or settings.stores_root / "ray-token",
@@ -64,7 +69,7 @@ def serve_results(settings: Settings) -> Serving:
     try:
         deployment.run(settings, port)
     except BaseException:
-        deployment.end()
+        deployment.end(whole=not owns_ray)
         if owns_ray:
             disconnect()
         raise
@@ -72,7 +77,17 @@ def serve_results(settings: Settings) -> Serving:
     return Serving(f"http://{shown}:{port}/", owns_ray)
 
 
-def _usable_port(host: str, port: int) -> int:
+def usable_port(host: str, port: int, *, or_any: bool) -> int:
+    """The port to listen on: the named one, or a free one for 0.
+
+    Args:
+        host: The address to listen on.
+        port: The port.
+        or_any: Take a free one if that one is taken.
+
+    Raises:
+        PbfRayError: The address or the port cannot be used.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -81,6 +96,8 @@ def _usable_port(host: str, port: int) -> int:
             free: int = probe.getsockname()[1]
             return free
     except OSError as error:
+        if or_any and port and error.errno == errno.EADDRINUSE:
+            return usable_port(host, 0, or_any=False)
         raise PbfRayError(
             f"nothing can listen on {host} port {port}: {error.strerror or error}",
             advice="choose another with --port, or --port 0 for a free one",

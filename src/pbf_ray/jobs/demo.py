@@ -25,6 +25,7 @@ from pbf_ray.kafka.topic_specs import DEAD_LETTERS, ISPM_MONITORING, LATE_RECORD
 from pbf_ray.kafka.topics import create_topics
 from pbf_ray.simulate.config import TwinConfig, build_name
 from pbf_ray.simulate.faults import FAULT_KINDS, Fault
+from pbf_ray.simulate.slices import write_build_files
 from pbf_ray.simulate.truth import GroundTruth, write_ground_truth
 from pbf_ray.simulate.twin import Twin
 from pbf_ray.streaming.progress import Progress
@@ -64,6 +65,7 @@ class DemoJob:
         name = f"demo-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         self.folder = Path(settings.job.data_dir).absolute() / name
         self.truth_path = self.folder / "ground-truth.json"
+        self.build_files = self.folder / "build-files"
         self._base = settings
         self._name = name
         self._broker = EmbeddedBroker(self.folder / "broker")
@@ -206,6 +208,7 @@ class DemoJob:
     def _feed(self) -> None:
         try:
             twin = self._twin()
+            write_build_files(twin.config, self.build_files)
             first_s, last_s = twin.span_s()
             speed = max((last_s - first_s) / self.scale.seconds, 1.0)
             while self.progress().state == "starting" and not self._stop_feeding.wait(0.2):

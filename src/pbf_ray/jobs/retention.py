@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from pbf_ray.config import Settings
 from pbf_ray.contracts import OUTPUT_TABLES
-from pbf_ray.jobs.stores import job_stores
+from pbf_ray.errors import MissingDependencyError, SettingError
+from pbf_ray.jobs.stores import job_stores, route_makers
+from pbf_ray.storage.base import TableStore
+from pbf_ray.storage.blobs import BlobStore
 
-__all__ = ["TIERS", "PrunedTable", "RetainedTable", "plan_retention", "prune"]
+__all__ = [
+    "TIERS",
+    "PrunedTable",
+    "RetainedTable",
+    "SweptStore",
+    "plan_retention",
+    "prune",
+    "sweep",
+]
 
 Tier = Literal["raw", "features", "reports"]
 
@@ -40,6 +52,23 @@ class RetainedTable:
     table: str
     tier: Tier
     before: datetime | None
+
+
+@dataclass(frozen=True)
+class SweptStore:
+    """What killed writers have left in a store of blobs.
+
+    Attributes:
+        store: Its name.
+        leftovers: Unfinished uploads, files that no key leads to: removed, or would be.
+    """
+
+    store: str
+    leftovers: int
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -97,17 +126,41 @@ def prune(
         StoreError: A store cannot remove rows, or cannot be reached; calling again goes on.
     """
     with job_stores(settings) as stores:
+        pruned: dict[str, TableStore] = {}
         for kept in plan:
             store = stores.store(kept.table)
             rows = 0
             if kept.before is not None:
                 contract = OUTPUT_TABLES[kept.table]
                 store.prepare([contract])
+                pruned[store.name] = store
                 rows = store.prune(contract, kept.before, dry_run=dry_run)
             before = None if kept.before is None else kept.before.isoformat()
             yield PrunedTable(kept.table, kept.tier, before, rows, store.name)
         if not dry_run:
-            stores.maintain()
+            for store in pruned.values():
+                store.maintain()
+
+
+def sweep(settings: Settings, *, dry_run: bool) -> Iterator[SweptStore]:
+    """Remove what killed writers have left in the stores of blobs, after a day; each store once.
+
+    Args:
+        settings: All settings.
+        dry_run: Only count.
+
+    Raises:
+        StoreError: A store cannot be reached; calling again goes on.
+    """
+    stores: dict[str, BlobStore] = {}
+    for route, make in route_makers(settings):
+        if route.endswith("_blob") or route == "ml_training":
+            # What the settings here do not lead to, nobody can have written to by them.
+            with suppress(SettingError, MissingDependencyError):
+                stores.update({store.name: store for store in make()})
+    for name, store in stores.items():
+        with store:
+            yield SweptStore(name, store.sweep(dry_run=dry_run))
 
 
 def _months_before(now: datetime, months: int | None) -> datetime | None:

@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from pbf_ray.storage.caches.redis import RedisAddress
     from pbf_ray.storage.mongodb.client import MongoAddress
     from pbf_ray.storage.postgres_pool import PostgresAddress
+    from pbf_ray.storage.warehouses.bigquery import BigQueryAddress
+    from pbf_ray.storage.warehouses.snowflake import SnowflakeAddress
 
 __all__ = [
     "aws_s3_address",
+    "bigquery_address",
     "local_s3_address",
     "mongodb_address",
     "mongodb_atlas_address",
     "postgres_address",
     "redis_address",
+    "snowflake_address",
 ]
 
 
@@ -144,6 +148,59 @@ def aws_s3_address(settings: Settings, prefix: str) -> S3Address:
         region=given.region,
         prefix=prefix,
         storage_class=given.storage_class,
+    )
+
+
+def snowflake_address(settings: Settings) -> SnowflakeAddress:
+    """Snowflake, as the section ``snowflake`` says.
+
+    Raises:
+        SettingError: The account, the user, or what opens it is not set.
+    """
+    from pbf_ray.storage.warehouses.snowflake import SnowflakeAddress
+
+    given = settings.snowflake
+    if given.account is None:
+        raise _unset("snowflake.account", "SNOWFLAKE_ACCOUNT")
+    if given.user is None:
+        raise _unset("snowflake.user", "SNOWFLAKE_USER")
+    if given.password is None and given.private_key_file is None:
+        raise _unset("snowflake.private_key_file", "SNOWFLAKE_PASSWORD")
+    return SnowflakeAddress(
+        account=given.account,
+        user=given.user,
+        password=_revealed(given.password),
+        private_key_file=None if given.private_key_file is None else str(given.private_key_file),
+        private_key_passphrase=_revealed(given.private_key_passphrase),
+        warehouse=given.warehouse,
+        database=given.database,
+        schema=given.schema_name,
+        role=given.role,
+        host=given.host,
+        port=given.port,
+        protocol=given.protocol,
+        timeout_s=given.timeout_s,
+    )
+
+
+def bigquery_address(settings: Settings) -> BigQueryAddress:
+    """BigQuery, as the section ``bigquery`` says; without a file, what Google's client finds.
+
+    Raises:
+        SettingError: The project is not set.
+    """
+    from pbf_ray.storage.warehouses.bigquery import BigQueryAddress
+
+    given = settings.bigquery
+    if given.project_id is None:
+        raise _unset("bigquery.project_id", "GCP_PROJECT_ID")
+    return BigQueryAddress(
+        project=given.project_id,
+        dataset=given.dataset,
+        location=given.location,
+        credentials_path=None if given.credentials_path is None else str(given.credentials_path),
+        endpoint=given.endpoint,
+        timeout_s=given.timeout_s,
     )
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pbf_ray.config import Settings
 from pbf_ray.jobs.store_addresses import (
     aws_s3_address,
+    bigquery_address,
     local_s3_address,
     mongodb_address,
     mongodb_atlas_address,
     postgres_address,
     redis_address,
+    snowflake_address,
 )
 from pbf_ray.optional import require
 from pbf_ray.storage.base import TableStore
@@ -25,6 +27,13 @@ from pbf_ray.storage.registry import store_class
 __all__ = ["StoreMakers"]
 
 _T = TypeVar("_T")
+
+_ADDRESSES: Final[dict[str, Callable[[Settings], Any]]] = {
+    "bigquery": bigquery_address,
+    "mongodb": mongodb_address,
+    "mongodb_atlas": mongodb_atlas_address,
+    "snowflake": snowflake_address,
+}
 
 
 class StoreMakers:
@@ -42,7 +51,8 @@ class StoreMakers:
         """A store of tables.
 
         Args:
-            kind: ``sqlite``, ``delta``, ``postgres``, ``mongodb`` or ``mongodb_atlas``.
+            kind: ``sqlite``, ``delta``, ``postgres``, ``snowflake``, ``bigquery``, ``mongodb`` or
+                ``mongodb_atlas``.
             place: Where an embedded store lies below the root, for example ``"research/lake"``.
             setting: Key that names the kind, for messages.
 
@@ -62,7 +72,7 @@ class StoreMakers:
         if kind == "postgres":
             schema = settings.postgres.schema_name
             return self._once(kind, "", lambda: build(postgres_address(settings), schema=schema))
-        address = mongodb_address if kind == "mongodb" else mongodb_atlas_address
+        address = _ADDRESSES[kind]
         return self._once(kind, "tables", lambda: build(address(settings)))
 
     def documents(self, kind: str, place: str, *, setting: str) -> DocumentStore:

@@ -15,11 +15,12 @@ from pbf_ray.simulate.geometry import (
     EXPOSURE_S_PER_MM2,
     RECOATING_S,
     RECOATING_SD_S,
+    Frustum,
     draw_parts,
     exposed_area_mm2,
 )
 
-__all__ = ["BuildPlan", "chance", "machine_plans"]
+__all__ = ["BuildPlan", "build_parts", "chance", "machine_plans"]
 
 _PURPOSES: Final = (
     "start",
@@ -91,6 +92,15 @@ class BuildPlan:
         return rounded
 
 
+def build_parts(config: TwinConfig, machine: int, build: int) -> tuple[Frustum, ...]:
+    """The parts that a machine builds in one build."""
+    return draw_parts(
+        chance(config.seed, machine, build, "geometry"),
+        layers=config.layers,
+        parts=config.parts_per_build,
+    )
+
+
 def machine_plans(config: TwinConfig, machine: int) -> Iterator[BuildPlan]:
     """The builds of one machine, one after the other.
 
@@ -106,11 +116,7 @@ def machine_plans(config: TwinConfig, machine: int) -> Iterator[BuildPlan]:
 
 
 def _plan(config: TwinConfig, machine: int, build: int, start_s: float) -> BuildPlan:
-    parts = draw_parts(
-        chance(config.seed, machine, build, "geometry"),
-        layers=config.layers,
-        parts=config.parts_per_build,
-    )
+    parts = build_parts(config, machine, build)
     area_mm2 = exposed_area_mm2(parts, config.layers)
     exposure_s = EXPOSURE_S_PER_MM2 * area_mm2
     residual = chance(config.seed, machine, build, "timing").standard_normal(config.layers)

@@ -23,8 +23,9 @@ from pbf_ray.storage.base import (
     TableStore,
     may_apply,
 )
+from pbf_ray.storage.escapedkeys import escape_key
 from pbf_ray.storage.fitting import conform, distinct_keys, prepared, subset_schema
-from pbf_ray.storage.postgres_columns import columns_of, escape_key, read_csv, write_csv
+from pbf_ray.storage.postgres_columns import columns_of, read_csv, write_csv
 from pbf_ray.storage.postgres_pool import PostgresAddress, PostgresPool
 from pbf_ray.storage.postgres_tables import prepare_tables, staging_table
 from pbf_ray.storage.selection import Condition, RowSelection, conditions_of, written_before

@@ -12,7 +12,7 @@ date, time out of range     infinity, -infinity     Arrow's integer (years 1 to 
 nanoseconds                 the microsecond before  Arrow's integer, unless they are 0
 ==========================  ======================  ==========================================
 
-A key has no sidecar, for it has to be unique: U+2400 in it is doubled, and U+0000 is U+2400 0.
+A key has no sidecar, for it has to be unique: see ``escapedkeys``.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pyarrow import csv
 
 from pbf_ray.contracts import TableContract
 from pbf_ray.storage import flatcolumns
+from pbf_ray.storage.escapedkeys import escape_keys, unescape_keys
 from pbf_ray.storage.flatcolumns import (
     EXACT_COLUMN,
     PER_SECOND,
@@ -41,11 +42,10 @@ from pbf_ray.storage.flatcolumns import (
     float_token,
 )
 
-__all__ = ["columns_of", "escape_key", "read_csv", "write_csv"]
+__all__ = ["columns_of", "read_csv", "write_csv"]
 
 _DAY_S: Final = 86_400
 _ROWS_PER_BLOCK: Final = 20_000
-_SIGN: Final = "\u2400"
 
 _TYPES: Final[dict[pa.DataType, str]] = {
     pa.bool_(): "boolean",
@@ -76,15 +76,6 @@ def columns_of(
     return flatcolumns.columns_of(contract, _POSTGRES, store=store, fields=fields)
 
 
-def escape_key(key: str) -> str:
-    """A key as it stands in the database; the order of keys without U+0000 and U+2400 is kept."""
-    return key.replace(_SIGN, _SIGN * 2).replace("\0", f"{_SIGN}0")
-
-
-def _unescape_key(key: str) -> str:
-    return _SIGN.join(part.replace(f"{_SIGN}0", "\0") for part in key.split(_SIGN * 2))
-
-
 def write_csv(contract: TableContract, table: pa.Table) -> Iterator[pa.Buffer]:
     """Rows as CSV for COPY, in the order of :func:`columns_of`, in blocks of bounded size.
 
@@ -94,7 +85,7 @@ def write_csv(contract: TableContract, table: pa.Table) -> Iterator[pa.Buffer]:
     """
     options = csv.WriteOptions(include_header=False, batch_size=_ROWS_PER_BLOCK)
     for start in range(0, table.num_rows, _ROWS_PER_BLOCK):
-        block = _keys_mapped(contract, table.slice(start, _ROWS_PER_BLOCK), escape=True)
+        block = escape_keys(contract, table.slice(start, _ROWS_PER_BLOCK))
         columns, exact = flatcolumns.encode(block, _POSTGRES)
         arrays = [*columns, pa.array(exact, pa.string())]
         flat = pa.Table.from_arrays(arrays, names=[str(n) for n in range(len(arrays))])
@@ -131,21 +122,7 @@ def read_csv(contract: TableContract, data: bytes, schema: pa.Schema, *, store: 
     arrays = [column.combine_chunks() for column in texts.columns[:-1]]
     exact = texts.column(EXACT_COLUMN).to_pylist()
     table = flatcolumns.decode(arrays, exact, schema, _POSTGRES, store=store, table=contract.name)
-    return _keys_mapped(contract, table, escape=False)
-
-
-def _keys_mapped(contract: TableContract, table: pa.Table, *, escape: bool) -> pa.Table:
-    if contract.key not in table.schema.names:
-        return table
-    field = table.schema.field(contract.key)
-    keys = table.column(contract.key)
-    if not pa.types.is_string(field.type) or not _any(
-        pc.match_substring_regex(keys, "[\\x{0}\\x{2400}]")
-    ):
-        return table
-    one = escape_key if escape else _unescape_key
-    place = table.schema.get_field_index(contract.key)
-    return table.set_column(place, field, pa.array(map(one, keys.to_pylist()), field.type))
+    return unescape_keys(contract, table)
 
 
 def _any(mask: pa.Array | pa.ChunkedArray) -> bool:

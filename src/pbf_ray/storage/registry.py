@@ -31,6 +31,18 @@ class StoreEntry:
 
 
 STORES: Final[dict[str, StoreEntry]] = {
+    "bigquery": StoreEntry(
+        "pbf_ray.storage.warehouses.bigquery",
+        "BigQueryTables",
+        ("google.cloud.bigquery",),
+        "bigquery",
+    ),
+    "snowflake": StoreEntry(
+        "pbf_ray.storage.warehouses.snowflake",
+        "SnowflakeTables",
+        ("snowflake.connector",),
+        "snowflake",
+    ),
     "sqlite": StoreEntry("pbf_ray.storage.sqlite", "SqliteStore"),
     "delta": StoreEntry("pbf_ray.storage.delta", "DeltaStore", ("deltalake",), "delta"),
     "mongodb": StoreEntry(

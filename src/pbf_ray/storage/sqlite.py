@@ -88,6 +88,7 @@ class SqliteStore(TableStore):
             self._migrate(connection)
             for contract in contracts:
                 self._prepare_table(connection, contract)
+                _index(connection, contract)
         self._contracts.update({contract.name: contract for contract in contracts})
 
     def claim(self, job_id: str, incarnation: int) -> None:
@@ -326,3 +327,15 @@ class SqliteStore(TableStore):
             "SELECT incarnation, epoch FROM pbf_ray_jobs WHERE job_id = ?", (job_id,)
         ).fetchone()
         return (None, None) if row is None else (row[0], row[1])
+
+
+def _index(connection: sqlite3.Connection, contract: TableContract) -> None:
+    """What dashboards ask for: the layers of a build, and what a job has written lately."""
+    for columns in (("build_id", "layer"), ("job_id", "epoch")):
+        if set(columns) <= set(contract.schema.names):
+            name = "_".join((contract.name, *columns, "idx"))
+            connection.execute(
+                f"CREATE INDEX IF NOT EXISTS {quote_identifier(name)} ON "
+                f"{quote_identifier(contract.name)} "
+                f"({', '.join(map(quote_identifier, columns))})"
+            )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from typing import Any
 
 import httpx2
+import pytest
 import ray
 
-from pbf_ray import Results
+from pbf_ray import PbfRayError, Results
+from pbf_ray.http.serving import usable_port
 from support.http_hall import Hall
 
 PATIENCE_S = 120.0
@@ -52,7 +55,8 @@ def test_a_job_is_seen_live_and_whole_at_its_end(hall: Hall) -> None:
             if build["layers_closed"] == 4 or time.monotonic() > deadline:
                 break
         assert build["records"] == results.count("ispm_monitoring")
-        assert build["build_id"] == "M01-B001"
+        assert (build["build_id"], build["planned_layers"]) == ("M01-B001", 4)
+        assert client.get("/api/v1/builds/M01-B001/layers/0/vectors").json()["geometries"] > 0
         for path, table in (
             ("anomalies", "ispm_anomalies"),
             ("dead-letters", "dead_letters"),
@@ -141,3 +145,14 @@ def _wait(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_port_that_is_taken_is_an_error_or_another_one_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PbfRayError, match=f"127.0.0.1 port {port}") as caught:
+            usable_port("127.0.0.1", port, or_any=False)
+        assert "--port" in caught.value.advice
+        assert usable_port("127.0.0.1", port, or_any=True) not in {0, port}

@@ -99,6 +99,7 @@ def test_unfinished_uploads_are_swept(store: S3Blobs, s3_server: S3Server) -> No
         other.create_multipart_upload(Bucket=s3_server.bucket, Key=key)
     assert list(store.keys()) == []
     assert store.sweep() == 0, "the writers of young ones may be alive"
+    assert store.sweep(older_than_s=-60, dry_run=True) == 2
     assert store.sweep(older_than_s=-60) == 2
     assert store.sweep(older_than_s=-60) == 0
     left = other.list_multipart_uploads(Bucket=s3_server.bucket).get("Uploads", [])

@@ -76,7 +76,9 @@ def test_it_ends_by_serving_unless_told_not_to(
     run, demos: list[Demo], monkeypatch: pytest.MonkeyPatch, args: list[str], served: list[str]
 ) -> None:
     jobs: list[str] = []
-    monkeypatch.setattr("pbf_ray.cli.demo._serve", lambda settings: jobs.append(settings.job.name))
+    monkeypatch.setattr(
+        "pbf_ray.cli.demo._serve", lambda settings, or_any_port: jobs.append(settings.job.name)
+    )
     assert run("demo", *args).exit_code == 0
     assert jobs == served
     assert demos[0].calls[-1] == "close"

@@ -23,7 +23,8 @@ class Served:
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Served]:
     made: list[Served] = []
 
-    def serve(settings: Settings) -> Served:
+    def serve(settings: Settings, *, or_any_port: bool) -> Served:
+        assert not or_any_port
         made.append(Served(settings))
         return made[-1]
 

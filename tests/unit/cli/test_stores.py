@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from pbf_ray.cli.main import cli
+from pbf_ray.config import Settings
+from pbf_ray.jobs.stores import storage_router
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
@@ -52,3 +55,33 @@ def test_prune_wants_a_retention_and_a_word(
     assert tables["ispm_monitoring"]["before"] is not None
     assert tables["layer_quality"]["before"] is None
     assert not any(one["rows"] for one in tables.values())
+
+
+def test_prune_sweeps_the_stores_of_blobs(tmp_path: Path) -> None:
+    """Nobody called their sweep: what killed writers had left stayed for ever."""
+    place = ("--data-dir", str(tmp_path))
+    with storage_router(Settings(job={"data_dir": tmp_path})) as router:
+        for purpose in ("operational", "ml_training"):
+            router.store(b"kept", purpose=purpose, kind="blob", key="kept")
+    old, young = [], []
+    for store in ("operational", "ml_training/copy-1", "ml_training/copy-2", "research"):
+        parts = tmp_path / "pbf-stream" / "blobs" / store / "~parts"
+        parts.mkdir(parents=True, exist_ok=True)
+        for name, files in (("old", old), ("young", young)):
+            files.append(parts / name)
+            files[-1].write_bytes(b"half")
+    for file in old:
+        os.utime(file, (0, 0))
+    _, shown, _ = run("prune", *place, "--dry-run")
+    assert shown.count("1 leftovers of killed writers in") == 4
+    would = json.loads(run("prune", *place, "--dry-run", "--json")[1])
+    assert [(Path(one["store"]).name, one["leftovers"]) for one in would["blobs"]] == [
+        ("operational", 1), ("analytics", 0), ("research", 1), ("copy-1", 1), ("copy-2", 1),
+    ]  # fmt: skip
+    assert all(file.exists() for file in (*old, *young))
+    assert json.loads(run("prune", *place, "--yes", "--json")[1]) == {**would, "done": True}
+    assert [file.exists() for file in old] == [False] * 4
+    assert all(file.exists() for file in young)
+    left = json.loads(run("prune", *place, "--yes", "--json")[1])
+    assert not any(one["leftovers"] for one in left["blobs"])
+    assert router.read(purpose="operational", kind="blob", key="kept") == b"kept"

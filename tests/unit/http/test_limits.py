@@ -126,3 +126,25 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
             assert answer.status_code == 503
             assert "no answer within" in answer.json()["detail"]
             assert answer.headers["retry-after"] == "1"
+
+
+def test_clients_that_go_at_once_leave_their_place() -> None:
+    limited = Admission(_answer, running=1, waiting=1, timeout_s=60)
+    scope = {"type": "http", "path": "/x", "headers": []}
+    statuses: list[int] = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    async def come_and_go() -> None:
+        for _ in range(10):
+            asked = asyncio.ensure_future(limited(scope, send, send))
+            await asyncio.sleep(0)  # it has begun, what it has started has not
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+        statuses.clear()
+        await limited(scope, send, send)
+
+    asyncio.run(come_and_go())
+    assert statuses == [200]

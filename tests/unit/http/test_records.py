@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pbf_ray.errors import StoreUnavailableError
 from pbf_ray.http.cursor import decode_cursor, encode_cursor
 from pbf_ray.http.problems import ProblemError
 from support.http_results import START_S, WrittenJob, record
@@ -153,3 +154,22 @@ def test_rows_that_were_removed_are_gone(job: WrittenJob, client: TestClient) ->
     job.stores.clear("hall", 1)
     job.write(ispm_anomalies=[record("B", 0, 1.0, anomaly_type="x", severity="info")])
     assert [item["build_id"] for item in pages(client, "/anomalies")] == ["B"]
+
+
+def test_what_was_read_before_a_failure_is_not_lost(
+    job: WrittenJob, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(pages(client, "/anomalies")) == 4
+    job.write(ispm_anomalies=[record("B", 0, 1.0, anomaly_type="x", severity="info")])
+
+    def unreachable(*_: Any) -> None:
+        raise StoreUnavailableError("lake", "is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("pbf_ray.http.live_results.read_tail", unreachable)
+        answer = client.get("/api/v1/anomalies")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert "lake" not in answer.text
+        assert client.get("/readyz").status_code == 503
+    assert len(pages(client, "/anomalies")) == 5
+    assert client.get("/readyz").status_code == 200

@@ -7,7 +7,7 @@ import pytest
 
 from pbf_ray.config import Settings
 from pbf_ray.contracts import LAYER_QUALITY, OUTPUT_TABLES, QUALITY_METRICS
-from pbf_ray.jobs.retention import TIERS, plan_retention, prune
+from pbf_ray.jobs.retention import TIERS, SweptStore, plan_retention, prune, sweep
 from pbf_ray.jobs.stores import job_stores
 from pbf_ray.storage.base import EpochCommit
 from support.store_suite import fill, numbered
@@ -71,3 +71,10 @@ def test_what_is_old_goes_and_the_rest_stays(tmp_path: Path) -> None:
         assert stores.count("quality_metrics") == 1
         assert stores.count("layer_quality") == 2
         assert not any(one.rows for one in prune(settings, plan, dry_run=False))
+
+
+def test_stores_that_are_not_set_are_not_swept(tmp_path: Path) -> None:
+    settings = Settings(job={"data_dir": tmp_path}, stores={"research_blob": "aws_s3"})
+    names = [one.store for one in sweep(settings, dry_run=True)]
+    assert len(names) == 4
+    assert SweptStore(names[0], 0).to_plain() == {"store": names[0], "leftovers": 0}

@@ -22,7 +22,7 @@ def test_unknown_kind_is_a_setting_error() -> None:
     with pytest.raises(SettingError, match="there is no store 'oracle'") as caught:
         store_class("oracle", source="pbf.toml, line 3")
     assert caught.value.source == "pbf.toml, line 3"
-    assert "delta, mongodb, postgres, sqlite" in caught.value.advice
+    assert "bigquery, delta, mongodb, postgres, snowflake, sqlite" in caught.value.advice
 
 
 def test_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,17 @@ def _count_while_written(path: Path, counts: Any, rows: int) -> None:
     counts.put(seen)
 
 
+@pytest.mark.parametrize(
+    "asked", ["job_id = 'job' AND epoch > 7", "build_id = 'B' AND layer BETWEEN 3 AND 5"]
+)
+def test_what_dashboards_ask_for_needs_no_look_at_every_row(
+    store: SqliteStore, path: Path, asked: str
+) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        sql = f"EXPLAIN QUERY PLAN SELECT * FROM ispm_anomalies WHERE {asked}"  # noqa: S608
+        assert "USING INDEX" in other.execute(sql).fetchone()[3]
+
+
 def test_other_processes_read_whole_epochs_while_it_writes(store: SqliteStore, path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     counts = context.SimpleQueue()

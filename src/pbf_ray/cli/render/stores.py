@@ -49,11 +49,12 @@ def stores_verdict(checks: Sequence[Plain]) -> Text:
     return Text(f"all {len(checks)} stores can be read and written", style="green")
 
 
-def prune_view(tables: Sequence[Plain]) -> RenderableType:
-    """What is older than its time, by table.
+def prune_view(tables: Sequence[Plain], blobs: Sequence[Plain] = ()) -> RenderableType:
+    """What is older than its time, by table; what killed writers have left, by store of blobs.
 
     Args:
         tables: The fields of ``PrunedTable`` as plain values.
+        blobs: The fields of ``SweptStore`` as plain values; those without leftovers are not shown.
     """
     view = listing("table", "tier", "kept since", "rows older", "store", right=("rows older",))
     for table in tables:
@@ -66,4 +67,9 @@ def prune_view(tables: Sequence[Plain]) -> RenderableType:
             "-" if before is None else count(int(table["rows"])),
             str(table["store"]),
         )
-    return view
+    lines = [
+        Text(f"{count(int(one['leftovers']))} leftovers of killed writers in {one['store']}")
+        for one in blobs
+        if one["leftovers"]
+    ]
+    return Group(view, *lines)

@@ -57,12 +57,15 @@ def serve_command(ctx: click.Context, as_json: bool) -> None:
     serve_until_told(invocation.settings(), as_json=as_json)
 
 
-def serve_until_told(settings: Settings, *, as_json: bool = False) -> None:
+def serve_until_told(
+    settings: Settings, *, as_json: bool = False, or_any_port: bool = False
+) -> None:
     """Serve, say where, and end at a signal.
 
     Args:
         settings: The settings of the job, and of how it is served.
         as_json: Say where as a JSON object.
+        or_any_port: Take a free port if the one of the settings is taken.
 
     Raises:
         PbfRayError: The address cannot be used.
@@ -73,7 +76,7 @@ def serve_until_told(settings: Settings, *, as_json: bool = False) -> None:
 
     with StopSignals() as signals:
         tell(f"starting to serve job {settings.job.name} ...")
-        serving = serve_results(settings)
+        serving = serve_results(settings, or_any_port=or_any_port)
         signals.renew()
         try:
             if as_json:

@@ -12,6 +12,7 @@ from pbf_ray.errors import StoreContentError
 
 __all__ = ["BlobInfo", "BlobStore", "check_content_type", "check_key"]
 
+_DAY_S = 86_400.0
 _LONGEST_KEY = 900
 """Bytes; S3 takes 1024, and a prefix may stand before the key."""
 _LONGEST_PART = 255
@@ -100,6 +101,17 @@ class BlobStore(abc.ABC):
     @abc.abstractmethod
     def delete(self, key: str) -> bool:
         """Remove a blob; False if there was none."""
+
+    def sweep(self, *, older_than_s: float = _DAY_S, dry_run: bool = False) -> int:
+        """Remove what killed writers have left, which no key leads to; how many there were.
+
+        Args:
+            older_than_s: What is younger stays: its writer may be alive.
+            dry_run: Only count.
+        """
+        del older_than_s, dry_run
+        # A store whose writers leave nothing.
+        return 0
 
     @abc.abstractmethod
     def close(self) -> None:

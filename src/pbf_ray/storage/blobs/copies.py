@@ -113,6 +113,10 @@ class CopiedBlobs(BlobStore):
         held = [store.delete(key) for store in self.stores]
         return any(marked) or any(held)
 
+    def sweep(self, *, older_than_s: float = 86_400.0, dry_run: bool = False) -> int:
+        """Sweep every store."""
+        return sum(store.sweep(older_than_s=older_than_s, dry_run=dry_run) for store in self.stores)
+
     def close(self) -> None:
         """Close every store."""
         for store in self.stores:

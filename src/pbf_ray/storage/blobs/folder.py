@@ -136,16 +136,12 @@ class FolderBlobs(BlobStore):
             self._content(there).unlink(missing_ok=True)
         return True
 
-    def sweep(self, *, older_than_s: float = _DAY_S) -> int:
-        """Remove what killed writers have left; how many files that were.
-
-        Args:
-            older_than_s: Younger files stay: their writer may be alive.
-        """
+    def sweep(self, *, older_than_s: float = _DAY_S, dry_run: bool = False) -> int:
+        """Remove unfinished files, and contents that no key names."""
         if not self.root.exists():
             return 0
         before = time.time() - older_than_s
-        removed = self._remove_parts(before)
+        removed = self._remove_parts(before, dry_run=dry_run)
         with self._translating(), self._locked():
             for place, names in self._walked(self.root):
                 if place == self.root / _PARTS:
@@ -155,7 +151,8 @@ class FolderBlobs(BlobStore):
                     # Somebody's own file has no ~ in its name, or ends otherwise.
                     ours = _CONTENT.search(name) is not None and name not in named
                     if ours and (place / name).stat().st_mtime < before:
-                        (place / name).unlink()
+                        if not dry_run:
+                            (place / name).unlink()
                         removed += 1
         return removed
 
@@ -175,14 +172,15 @@ class FolderBlobs(BlobStore):
             part.touch()
         return part
 
-    def _remove_parts(self, before: float) -> int:
-        """Remove unfinished files that were last written before a time; how many."""
+    def _remove_parts(self, before: float, *, dry_run: bool = False) -> int:
+        """Remove unfinished files that were last written before a time; how many there were."""
         removed = 0
         with self._translating(), contextlib.suppress(FileNotFoundError):
             for part in (self.root / _PARTS).iterdir():
                 with contextlib.suppress(FileNotFoundError):
                     if part.stat().st_mtime < before:
-                        part.unlink()
+                        if not dry_run:
+                            part.unlink()
                         removed += 1
         return removed
 

@@ -146,12 +146,8 @@ class S3Blobs(BlobStore):
             self._client.call("delete_object", Key=self._full(key))
         return there
 
-    def sweep(self, *, older_than_s: float = 86_400.0) -> int:
-        """Give up uploads that killed writers have not ended; how many there were.
-
-        Args:
-            older_than_s: Younger ones stay: their writer may be alive.
-        """
+    def sweep(self, *, older_than_s: float = 86_400.0, dry_run: bool = False) -> int:
+        """Give up uploads that were not ended."""
         before = datetime.now(UTC) - timedelta(seconds=older_than_s)
         removed = 0
         more: dict[str, str] = {}
@@ -159,7 +155,8 @@ class S3Blobs(BlobStore):
             page = self._client.call("list_multipart_uploads", Prefix=self._before, **more)
             for upload in page.get("Uploads", []):
                 if upload["Initiated"] < before:
-                    self._abort(upload["Key"], upload["UploadId"])
+                    if not dry_run:
+                        self._abort(upload["Key"], upload["UploadId"])
                     removed += 1
             if not page.get("IsTruncated"):
                 return removed

@@ -6,16 +6,15 @@ The collection ``pbf_ray_collections`` says it. MongoDB itself would take anythi
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from typing import Any, Final
 
-import pyarrow as pa
 from pymongo.errors import DuplicateKeyError
 from pymongo.synchronous.database import Database
 
 from pbf_ray.contracts import TableContract
 from pbf_ray.errors import StoreContentError
 from pbf_ray.storage.selection import time_column
+from pbf_ray.storage.tablecolumns import described_columns, verify_columns
 
 __all__ = [
     "check_writing",
@@ -27,7 +26,6 @@ __all__ = [
 
 _CATALOGUE: Final = "pbf_ray_collections"
 _VERSION: Final = 1
-_REQUIRED: Final = " not null"
 
 
 def check_writing(database: Database[dict[str, Any]]) -> None:
@@ -81,11 +79,11 @@ def prepare_table(
     Raises:
         StoreContentError: The table there has other columns, or is none.
     """
-    wanted = dict(_columns(contract))
+    wanted = described_columns(contract)
     entry = {"kind": "table", "version": _VERSION, "revision": 0, "key": contract.key}
     while True:
         found = _entry(database, contract.name, {**entry, "columns": _listed(wanted)})
-        _verify(contract, found, wanted, store)
+        _verify(contract, found, store)
         there = {column["name"]: column["type"] for column in found["columns"]}
         if there.keys() == wanted.keys():
             break
@@ -111,9 +109,7 @@ def _entry(database: Database[dict[str, Any]], name: str, new: dict[str, Any]) -
     return found
 
 
-def _verify(
-    contract: TableContract, found: dict[str, Any], wanted: dict[str, str], store: str
-) -> None:
+def _verify(contract: TableContract, found: dict[str, Any], store: str) -> None:
     name = contract.name
     if found.get("version", 0) > _VERSION:
         raise StoreContentError(
@@ -130,39 +126,14 @@ def _verify(
             advice="set another database",
             table=name,
         )
-    there = {column["name"]: column["type"] for column in found["columns"]}
-    lacking = [column for column in wanted if column not in there]
-    problems = [f"has the unknown column {column}" for column in there if column not in wanted]
-    problems += [
-        f"has {column} as {there[column]}, not {kind}"
-        for column, kind in wanted.items()
-        if column in there and there[column] != kind
-    ]
-    if found["key"] != contract.key:
-        problems.append(f"has the key {found['key']}, not {contract.key}")
-    if problems or any(wanted[column].endswith(_REQUIRED) for column in lacking):
-        problems = [f"lacks {column}" for column in lacking] + problems
-        raise StoreContentError(
-            store,
-            f"table {name} does not fit: {'; '.join(problems)}",
-            advice="it was made by something else or by another version; rename it, or set "
-            "another database",
-            table=name,
-        )
-
-
-def _columns(contract: TableContract) -> Iterator[tuple[str, str]]:
-    for field in contract.schema:
-        required = not field.nullable or field.name == contract.key
-        yield from _leaves(field.type, field.name, _REQUIRED * required)
-
-
-def _leaves(kind: pa.DataType, path: str, required: str) -> Iterator[tuple[str, str]]:
-    if not pa.types.is_struct(kind):
-        yield path, f"{kind}{required}"
-        return
-    for child in kind:
-        yield from _leaves(child.type, f"{path}.{child.name}", "")
+    verify_columns(
+        contract,
+        {column["name"]: column["type"] for column in found["columns"]},
+        found["key"],
+        store=store,
+        advice="it was made by something else or by another version; rename it, or set "
+        "another database",
+    )
 
 
 def _listed(columns: dict[str, str]) -> list[dict[str, str]]:

@@ -1,0 +1,21 @@
+import { render } from "preact";
+import "uplot/dist/uPlot.min.css";
+import "./styles/theme.css";
+import "./styles/base.css";
+import "./styles/frame.css";
+import "./styles/lists.css";
+import "./styles/build.css";
+import { App } from "./app";
+import { loadAbout } from "./state/about";
+import { listenToKeys } from "./state/keys";
+import { keepListening } from "./state/live";
+import { startClock } from "./state/now";
+import { followAddress } from "./state/router";
+
+const place = document.getElementById("page");
+if (!place) throw new Error("the page has no place to stand in");
+followAddress();
+listenToKeys();
+startClock();
+render(<App />, place);
+void loadAbout().then(keepListening);
