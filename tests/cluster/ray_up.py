@@ -22,7 +22,7 @@ ON_HEAD = (
 )
 """Before commands on the head, as docs/cluster.md has it."""
 
-_SHIPPED = REPOSITORY / "deploy" / "cluster" / "on-premises.yaml"
+_SHIPPED = REPOSITORY / "cluster.yaml"
 _STORE_BYTES = 150_000_000
 
 

@@ -1,4 +1,4 @@
-"""The files of ``deploy/cluster`` are what Ray takes, and what pbf_ray needs on each node."""
+"""``cluster.yaml`` and the files of ``deploy/cluster`` are what Ray takes, and what pbf_ray needs on each node."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from pbf_ray.jobs.shared_folders import require_shared, stream_folders
 from support.pages import REPOSITORY
 
 FOLDER = REPOSITORY / "deploy" / "cluster"
-LAUNCHED = ["on-premises.yaml", "aws.yaml"]
+LAUNCHED = ["cluster.yaml", "aws.yaml"]
 
 
 def read(name: str) -> dict[str, Any]:
-    made: dict[str, Any] = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+    folder = REPOSITORY if name == "cluster.yaml" else FOLDER
+    made: dict[str, Any] = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
     return made
 
 
