@@ -1,4 +1,4 @@
-"""``cluster.yaml`` and the files of ``deploy/cluster`` are what Ray takes, and what pbf_ray needs on each node."""
+"""The files for ``ray up`` and for KubeRay: what Ray takes, and what pbf_ray needs on each node."""
 
 from __future__ import annotations
 
