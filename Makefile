@@ -101,7 +101,7 @@ chaos: setup services ## Kill workers and brokers at random instants, for longer
 cluster: setup services ## The main job on machines of namespaces, by ray up through SSH (root, sshd, rsync)
 	@$(PY) -m pytest tests/cluster --timeout=1800 $(ARGS)
 
-soak: setup services ## 5 million records through a bounded run: counts, books, flat memory
+soak: setup services ## 5 million records through a run, 10 million rows through the router: flat memory
 	@$(PY) -m pytest tests/soak --capture=no --timeout=14400 $(ARGS)
 
 fuzz: ## Search for inputs that break the readers of build files and records (needs clang)
