@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,16 +23,6 @@ class TestBigQueryTables(SlowStoreSuite):
 
     def open_store(self, place: Path) -> BigQueryTables:
         return bigquery_tables(self.server, place)
-
-    def await_calm(self, place: Path) -> None:
-        # What a killed client had sent, the server still carries out; it has one at a time.
-        jobs, same, before = "SELECT * FROM pbf_ray_jobs", 0, None
-        with self.open_store(place) as other:
-            while same < 5:
-                now = other._session.rows(jobs)
-                same = same + 1 if now == before else 0
-                before = now
-                time.sleep(0.02)
 
     @contextmanager
     def failing_at_second(self, place: Path) -> Iterator[None]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,16 +21,6 @@ class TestSnowflakeTables(SlowStoreSuite):
 
     def open_store(self, place: Path) -> SnowflakeTables:
         return snowflake_tables(self.server, place)
-
-    def await_calm(self, place: Path) -> None:
-        # What a killed client had sent, the server still carries out; it has one at a time.
-        jobs, same, before = "SELECT * FROM PBF_RAY_JOBS", 0, None
-        with self.open_store(place) as other:
-            while same < 5:
-                now = other._session.rows(jobs)
-                same = same + 1 if now == before else 0
-                before = now
-                time.sleep(0.02)
 
     @contextmanager
     def failing_at_second(self, place: Path) -> Iterator[None]:

@@ -5,6 +5,8 @@ How values are held is searched without the server, in ``tests/unit/storage/ware
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -12,6 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pbf_ray.storage.base import TableStore
+from pbf_ray.storage.warehouses.statements import JOBS_TABLE
+from pbf_ray.storage.warehouses.tables import WarehouseTables
 from support.store_suite import EVERY_TYPE, StoreSuite, searching, tables
 
 __all__ = ["SlowStoreSuite"]
@@ -22,6 +26,18 @@ class SlowStoreSuite(StoreSuite):
 
     many_epochs: ClassVar[int] = 8
     kill_rounds: ClassVar[int] = 2
+
+    def await_calm(self, place: Path) -> None:
+        # What a killed client had sent, the server still carries out; it has one at a time.
+        same, before = 0, None
+        with self.open_store(place) as other:
+            assert isinstance(other, WarehouseTables)
+            jobs = f"SELECT * FROM {other._session.dialect.quoted(JOBS_TABLE)}"  # noqa: S608
+            while same < 5:
+                now = other._session.rows(jobs)
+                same = same + 1 if now == before else 0
+                before = now
+                time.sleep(0.02)
 
     @searching(3)
     @given(table=tables(EVERY_TYPE, most_rows=40))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+import pyarrow as pa
 from fastapi import APIRouter, Request, Response
 
 from pbf_ray.batch.builds.vectors import vectors_of
@@ -66,23 +68,8 @@ def layers(
     request: Request, build_id: BuildId, first: OptionalLayer = None, last: OptionalLayer = None
 ) -> Response:
     """The layers of a build as columns, in their order; Arrow by ``Accept``."""
-    state = state_of(request)
-    queries = state.queries
-    if accepts(request, ARROW_STREAM):
-        return state.cache.answer(
-            request,
-            queries.version(),
-            lambda: arrow_bytes(queries.layers(build_id, first, last)),
-            media_type=ARROW_STREAM,
-        )
-
-    def make() -> bytes:
-        rows = queries.layers(build_id, first, last)
-        return json_bytes(
-            {"build_id": build_id, "rows": rows.num_rows, "columns": plain_columns(rows)}
-        )
-
-    return state.cache.answer(request, queries.version(), make)
+    queries = state_of(request).queries
+    return _columnar(request, build_id, lambda: queries.layers(build_id, first, last))
 
 
 @router.get("/builds/{build_id:path}/layers/{layer}", responses=answers(LayerItem, 404))
@@ -134,23 +121,8 @@ def plan(
     request: Request, build_id: BuildId, first: OptionalLayer = None, last: OptionalLayer = None
 ) -> Response:
     """What the build file means, a row per layer, as columns; Arrow by ``Accept``."""
-    state = state_of(request)
-    queries = state.queries
-    if accepts(request, ARROW_STREAM):
-        return state.cache.answer(
-            request,
-            queries.version(),
-            lambda: arrow_bytes(queries.plan(build_id, first, last)),
-            media_type=ARROW_STREAM,
-        )
-
-    def make() -> bytes:
-        rows = queries.plan(build_id, first, last)
-        return json_bytes(
-            {"build_id": build_id, "rows": rows.num_rows, "columns": plain_columns(rows)}
-        )
-
-    return state.cache.answer(request, queries.version(), make)
+    queries = state_of(request).queries
+    return _columnar(request, build_id, lambda: queries.plan(build_id, first, last))
 
 
 @router.get("/builds/{build_id:path}", responses=answers(BuildItem, 404))
@@ -160,3 +132,21 @@ def build(request: Request, build_id: BuildId) -> Response:
     return state.cache.answer(
         request, state.queries.version(), lambda: json_bytes(state.queries.build(build_id))
     )
+
+
+def _columnar(request: Request, build_id: str, read: Callable[[], pa.Table]) -> Response:
+    """Rows as columns in JSON, or as an Arrow stream by ``Accept``."""
+    state = state_of(request)
+    version = state.queries.version()
+    if accepts(request, ARROW_STREAM):
+        return state.cache.answer(
+            request, version, lambda: arrow_bytes(read()), media_type=ARROW_STREAM
+        )
+
+    def make() -> bytes:
+        rows = read()
+        return json_bytes(
+            {"build_id": build_id, "rows": rows.num_rows, "columns": plain_columns(rows)}
+        )
+
+    return state.cache.answer(request, version, make)
