@@ -20,15 +20,15 @@ from pbf_ray.errors import FencedError
 from pbf_ray.storage.base import (
     EpochCommit,
     StoreCapabilities,
-    TableStore,
     may_apply,
 )
 from pbf_ray.storage.escapedkeys import escape_key
-from pbf_ray.storage.fitting import conform, distinct_keys, prepared, subset_schema
+from pbf_ray.storage.fitting import conform, distinct_keys, prepared
 from pbf_ray.storage.postgres_columns import columns_of, read_csv, write_csv
 from pbf_ray.storage.postgres_pool import PostgresAddress, PostgresPool
 from pbf_ray.storage.postgres_tables import prepare_tables, staging_table
-from pbf_ray.storage.selection import Condition, RowSelection, conditions_of, written_before
+from pbf_ray.storage.selectingstore import SelectingStore
+from pbf_ray.storage.selection import Condition, written_before
 
 __all__ = ["PostgresStore"]
 
@@ -43,7 +43,7 @@ _COMPARISONS: Final[dict[str, LiteralString]] = {
 }
 
 
-class PostgresStore(TableStore):
+class PostgresStore(SelectingStore):
     """Tables in a schema of a PostgreSQL database.
 
     A row of an "append" contract whose key is already there is left as it is, one of an "upsert"
@@ -131,39 +131,6 @@ class PostgresStore(TableStore):
                 self._sql("SELECT epoch FROM {jobs} WHERE job_id = %s"), (job_id,)
             ).fetchone()
         return None if row is None else row[0]
-
-    def read(
-        self,
-        contract: TableContract,
-        *,
-        job_id: str | None = None,
-        columns: Sequence[str] | None = None,
-        limit: int | None = None,
-    ) -> pa.Table:
-        """Rows in the schema of the contract, from one snapshot."""
-        schema = subset_schema(contract, columns, store=self.name)
-        where = [] if job_id is None else [Condition("job_id", "=", job_id)]
-        tables = list(self._tables(contract, schema, where, limit=limit, ordered=False))
-        return pa.concat_tables(tables) if tables else schema.empty_table()
-
-    def scan(
-        self,
-        contract: TableContract,
-        selection: RowSelection | None = None,
-        *,
-        columns: Sequence[str] | None = None,
-    ) -> Iterator[pa.RecordBatch]:
-        """Rows as batches while the server sends them, from one snapshot, in bounded memory.
-
-        The connection is busy until the last batch was taken or the iterator is closed.
-        """
-        chosen = selection or RowSelection()
-        schema = subset_schema(contract, columns, store=self.name)
-        where = conditions_of(contract, chosen, store=self.name)
-        for table in self._tables(
-            contract, schema, where, limit=chosen.limit, ordered=chosen.paged
-        ):
-            yield from table.to_batches()
 
     def count(self, contract: TableContract, *, job_id: str | None = None) -> int:
         """Number of rows, of all jobs or of one."""

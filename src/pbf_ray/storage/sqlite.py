@@ -21,11 +21,11 @@ from pbf_ray.errors import FencedError, StoreContentError
 from pbf_ray.storage.base import (
     EpochCommit,
     StoreCapabilities,
-    TableStore,
     may_apply,
 )
-from pbf_ray.storage.fitting import conform, prepared, subset_schema
-from pbf_ray.storage.selection import Condition, RowSelection, conditions_of, written_before
+from pbf_ray.storage.fitting import conform, prepared
+from pbf_ray.storage.selectingstore import SelectingStore
+from pbf_ray.storage.selection import Condition, written_before
 from pbf_ray.storage.sqlcolumns import (
     columns_of,
     conditions_sql,
@@ -48,7 +48,7 @@ _MIGRATIONS: Final[tuple[str, ...]] = (
 _ROWS_PER_FETCH: Final = 50_000
 
 
-class SqliteStore(TableStore):
+class SqliteStore(SelectingStore):
     """Result tables in an SQLite file.
 
     A row of an "append" contract whose key is already there is left as it is: replays are
@@ -137,36 +137,6 @@ class SqliteStore(TableStore):
         """The last epoch of the job; None before the first."""
         with self._file.reading() as connection:
             return self._job(connection, job_id)[1]
-
-    def read(
-        self,
-        contract: TableContract,
-        *,
-        job_id: str | None = None,
-        columns: Sequence[str] | None = None,
-        limit: int | None = None,
-    ) -> pa.Table:
-        """Rows in the schema of the contract, from one snapshot of the file."""
-        schema = subset_schema(contract, columns, store=self.name)
-        where = [] if job_id is None else [Condition("job_id", "=", job_id)]
-        parts = list(self._tables(contract, schema, where, limit=limit, ordered=False))
-        return pa.concat_tables(parts) if parts else schema.empty_table()
-
-    def scan(
-        self,
-        contract: TableContract,
-        selection: RowSelection | None = None,
-        *,
-        columns: Sequence[str] | None = None,
-    ) -> Iterator[pa.RecordBatch]:
-        """Rows as batches of one snapshot of the file, which SQLite chooses."""
-        chosen = selection or RowSelection()
-        schema = subset_schema(contract, columns, store=self.name)
-        where = conditions_of(contract, chosen, store=self.name)
-        for table in self._tables(
-            contract, schema, where, limit=chosen.limit, ordered=chosen.paged
-        ):
-            yield from table.to_batches()
 
     def count(self, contract: TableContract, *, job_id: str | None = None) -> int:
         """Number of rows, of all jobs or of one."""

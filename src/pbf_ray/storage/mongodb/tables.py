@@ -15,9 +15,9 @@ from pymongo.synchronous.database import Database
 
 from pbf_ray.contracts import TableContract
 from pbf_ray.errors import StoreContentError
-from pbf_ray.storage.base import EpochCommit, StoreCapabilities, TableStore, may_apply
+from pbf_ray.storage.base import EpochCommit, StoreCapabilities, may_apply
 from pbf_ray.storage.documents.content import check_collection
-from pbf_ray.storage.fitting import conform, distinct_keys, prepared, subset_schema
+from pbf_ray.storage.fitting import conform, distinct_keys, prepared
 from pbf_ray.storage.mongodb import epochs
 from pbf_ray.storage.mongodb.bulk import Encoded, encoded, insert, replace
 from pbf_ray.storage.mongodb.catalogue import check_writing, is_table, prepare_table
@@ -31,10 +31,9 @@ from pbf_ray.storage.mongodb.columns import (
     to_documents,
 )
 from pbf_ray.storage.mongodb.epochs import EpochRows, JobState, Pending
+from pbf_ray.storage.selectingstore import SelectingStore
 from pbf_ray.storage.selection import (
     Condition,
-    RowSelection,
-    conditions_of,
     expression_of,
     written_before,
 )
@@ -47,7 +46,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _Database = Database[dict[str, Any]]
 
 
-class MongoTables(TableStore):
+class MongoTables(SelectingStore):
     """Tables as collections of a MongoDB database; no transactions are needed.
 
     All "append" tables of an epoch become visible in one instant to who reads through this
@@ -145,36 +144,6 @@ class MongoTables(TableStore):
         """The last epoch that was confirmed; None before the first."""
         with self._connection.database() as database:
             return epochs.job_state(database, job_id).epoch
-
-    def read(
-        self,
-        contract: TableContract,
-        *,
-        job_id: str | None = None,
-        columns: Sequence[str] | None = None,
-        limit: int | None = None,
-    ) -> pa.Table:
-        """Rows in the schema of the contract."""
-        schema = subset_schema(contract, columns, store=self.name)
-        where = [] if job_id is None else [Condition("job_id", "=", job_id)]
-        tables = list(self._tables(contract, schema, where, limit=limit, ordered=False))
-        return pa.concat_tables(tables) if tables else schema.empty_table()
-
-    def scan(
-        self,
-        contract: TableContract,
-        selection: RowSelection | None = None,
-        *,
-        columns: Sequence[str] | None = None,
-    ) -> Iterator[pa.RecordBatch]:
-        """Rows as batches while the server sends them, in bounded memory."""
-        chosen = selection or RowSelection()
-        schema = subset_schema(contract, columns, store=self.name)
-        where = conditions_of(contract, chosen, store=self.name)
-        for table in self._tables(
-            contract, schema, where, limit=chosen.limit, ordered=chosen.paged
-        ):
-            yield from table.to_batches()
 
     def count(self, contract: TableContract, *, job_id: str | None = None) -> int:
         """Number of rows, of all jobs or of one."""

@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from pbf_ray.contracts import TableContract
 from pbf_ray.errors import StoreContentError, StoreError
-from pbf_ray.storage.base import EpochCommit, StoreCapabilities, TableStore, may_apply
-from pbf_ray.storage.fitting import conform, distinct_keys, prepared, subset_schema
-from pbf_ray.storage.selection import Condition, RowSelection, conditions_of, written_before
+from pbf_ray.storage.base import EpochCommit, StoreCapabilities, may_apply
+from pbf_ray.storage.fitting import conform, distinct_keys, prepared
+from pbf_ray.storage.selectingstore import SelectingStore
+from pbf_ray.storage.selection import Condition, written_before
 from pbf_ray.storage.warehouses import epochs
 from pbf_ray.storage.warehouses.catalogue import is_table, prepare_tables
 from pbf_ray.storage.warehouses.columns import loadable, rows_of
@@ -28,7 +29,7 @@ _PUT_PREFIX: Final = "pbf_ray_staged_put_"
 _DAY_S: Final = 86_400.0
 
 
-class WarehouseTables(TableStore):
+class WarehouseTables(SelectingStore):
     """Tables of a warehouse, over the session of one; no transactions are needed.
 
     All "append" tables of an epoch become visible in one instant to who reads through this class;
@@ -136,36 +137,6 @@ class WarehouseTables(TableStore):
     def committed_epoch(self, job_id: str) -> int | None:
         """The last epoch that was confirmed; None before the first."""
         return epochs.job_state(self._session, job_id).epoch
-
-    def read(
-        self,
-        contract: TableContract,
-        *,
-        job_id: str | None = None,
-        columns: Sequence[str] | None = None,
-        limit: int | None = None,
-    ) -> pa.Table:
-        """Rows in the schema of the contract, from one snapshot."""
-        schema = subset_schema(contract, columns, store=self.name)
-        where = [] if job_id is None else [Condition("job_id", "=", job_id)]
-        tables = list(self._tables(contract, schema, where, limit=limit, ordered=False))
-        return pa.concat_tables(tables) if tables else schema.empty_table()
-
-    def scan(
-        self,
-        contract: TableContract,
-        selection: RowSelection | None = None,
-        *,
-        columns: Sequence[str] | None = None,
-    ) -> Iterator[pa.RecordBatch]:
-        """Rows as batches while the warehouse sends them, from one snapshot."""
-        chosen = selection or RowSelection()
-        schema = subset_schema(contract, columns, store=self.name)
-        where = conditions_of(contract, chosen, store=self.name)
-        for table in self._tables(
-            contract, schema, where, limit=chosen.limit, ordered=chosen.paged
-        ):
-            yield from table.to_batches()
 
     def count(self, contract: TableContract, *, job_id: str | None = None) -> int:
         """Number of rows, of all jobs or of one."""
